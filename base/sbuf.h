@@ -1,0 +1,55 @@
+/* A growing byte string, always NUL-terminated, which may hold NULs inside.  struct sbuf b = {0}
+ * is a valid empty buffer; sbuf_fini releases it.  Growth aborts on lack of memory (see mem.h);
+ * callers that append outside data bound it first. */
+#ifndef SLOTH_BASE_SBUF_H
+#define SLOTH_BASE_SBUF_H
+
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct sbuf {
+	char *data; /* NULL while nothing was ever added */
+	size_t len;
+	size_t cap;
+};
+
+void sbuf_fini(struct sbuf *b);
+static inline void
+sbuf_auto(struct sbuf *b)
+{
+	sbuf_fini(b);
+}
+
+/* Make room for n more bytes and return where they go; the caller adds to len what it wrote. */
+char *sbuf_room(struct sbuf *b, size_t n);
+
+void sbuf_add(struct sbuf *b, const void *data, size_t len);
+void sbuf_adds(struct sbuf *b, const char *s);
+void sbuf_addc(struct sbuf *b, char c);
+void sbuf_printf(struct sbuf *b, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+void sbuf_vprintf(struct sbuf *b, const char *fmt, va_list ap)
+	__attribute__((format(printf, 2, 0)));
+
+/* Append len bytes as a JSON string with its quotes.  Bytes that are not UTF-8 become U+FFFD. */
+void sbuf_json(struct sbuf *b, const char *s, size_t len);
+/* The same for a C string; NULL becomes null. */
+void sbuf_jsons(struct sbuf *b, const char *s);
+
+/* Forget the first n bytes (n <= len), moving the rest to the front. */
+void sbuf_shift(struct sbuf *b, size_t n);
+
+/* Empty it, keeping the memory. */
+void sbuf_reset(struct sbuf *b);
+
+/* The text, never NULL.  Borrowed until the next change. */
+static inline const char *
+sbuf_str(const struct sbuf *b)
+{
+	return b->data ? b->data : "";
+}
+
+/* Returns owned: the text (never NULL); leaves b empty. */
+char *sbuf_take(struct sbuf *b);
+
+#endif

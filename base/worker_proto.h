@@ -1,0 +1,78 @@
+/* What the daemon and its workers say to each other, in frames (base/frame.h) over one stream
+ * socket per worker.  The frame's id is the run's number, chosen by the daemon, unique per worker
+ * life; 0 where no run is meant.  Strings are as in frame.h; "" means absent.  Unknown types are an
+ * error: both ends are of one build.
+ *
+ * A worker that reads slowly, or writes without end, bloats nobody: the daemon stops reading a
+ * worker whose requests it has not answered (WORKER_REQUESTS_MAX outstanding), and a worker caps
+ * what a run may print (RUN_OUTPUT_MAX) before it sends it.
+ */
+#ifndef SLOTH_BASE_WORKER_PROTO_H
+#define SLOTH_BASE_WORKER_PROTO_H
+
+#define WORKER_REQUESTS_MAX 1024         /* MSG_EMIT and MSG_STATE without answer, per worker */
+#define RUN_OUTPUT_MAX      (256 * 1024) /* bytes of recorded output of one run; the rest is counted */
+#define RUN_ERROR_MAX       (16 * 1024) /* bytes of error text with traceback */
+
+enum msg {
+	/* daemon -> worker */
+
+	/* Put a script in: u64 hook_id, u32 version, str name ("x" or "x@stack"), str stack,
+	 * str path (for tracebacks: "hooks/x.lua"), str source, u64 memory_bytes, str lib_dirs (one
+	 * a line: where `require` looks), str workdir.  Sent once per worker before the first
+	 * MSG_RUN of that version. */
+	MSG_SCRIPT = 1,
+	/* Run it: u64 hook_id, u32 version, u32 attempt, u32 timeout_ms, u64 event_seq, str
+	 * event_id, str type, u64 timestamp_ns, str stack, str agent, str run_id, str severity, str
+	 * source, str cause_id, str data (JSON). id = the run. */
+	MSG_RUN = 2,
+	/* Forget a script: u64 hook_id, u32 version. */
+	MSG_DROP = 3,
+	/* Load a script in a throw-away state and tell its metadata: str path, str source, str
+	 * lib_dirs, u32 timeout_ms.  id = the request; answered by MSG_META or MSG_DONE with an
+	 * error. */
+	MSG_CHECK = 4,
+	/* Stop a run: id.  Answered by MSG_DONE like any end. u32 enum run_result to report. */
+	MSG_CANCEL = 5,
+	/* Answer to MSG_STATE and MSG_EMIT: u32 request, u32 code (errno, 0 good), str value, str
+	   error. */
+	MSG_ANSWER = 6,
+	/* Log level changed: u32 (0 debug .. 3 error). */
+	MSG_LEVEL = 7,
+
+	/* worker -> daemon */
+
+	/* The worker is ready: u32 pid. */
+	MSG_HELLO = 32,
+	/* A run's first instruction is about to be executed (for emit-to-start latency); id. */
+	MSG_STARTED = 33,
+	/* A run ended: u32 enum run_result, str message, str error, str output, u64 duration_ns,
+	 * u64 dropped_output_bytes. id. */
+	MSG_DONE = 34,
+	/* Answer to MSG_CHECK: str meta (JSON object: name, description, event_types [..], stack,
+	 * enabled, timeout (seconds, may be fractional), memory, retries, ..., form "table" or
+	 * "on_event"). id. */
+	MSG_META = 35,
+	/* A run dispatches an event: u32 request, str type, str data (JSON), str stack, str options
+	 * (JSON object: id, severity, run_id, source; or ""). id = the run. Answered with the new
+	 * event's id. */
+	MSG_EMIT = 36,
+	/* A run uses the state: u32 request, u32 enum state_op of store.h, str key, str value, str
+	 * expect, u64 expires_ns. id = the run. */
+	MSG_STATE = 37,
+	/* A log line of the worker itself: u32 level, str text. */
+	MSG_LOG = 38,
+};
+
+enum run_result { RUN_SUCCESS, RUN_FAILED, RUN_TIMEOUT, RUN_INTERRUPTED };
+
+/* The zygote's socket carries one frame kind in each direction (the fds by SCM_RIGHTS). */
+enum zygote_msg {
+	/* daemon -> zygote: u32 uid, u32 gid, str home, str cgroup path; id = request.  One fd: the
+	   worker's end of its socket. */
+	ZYGOTE_FORK = 64,
+	/* zygote -> daemon: u32 pid (0: failed), str error; id = request.  One fd: the pidfd. */
+	ZYGOTE_FORKED = 65,
+};
+
+#endif

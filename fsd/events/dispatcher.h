@@ -1,0 +1,55 @@
+/* The dispatcher moves accepted events to their final state: match, queue, run, record.
+ *
+ * Fair: one queue per hook, round-robin; per-hook concurrency; `workers` invocations at once.
+ * Bounded: it holds at most `event_buffer` unfinished events; the rest waits in the store and is
+ * read back when there is room.  Results are collected during one turn of the loop and committed
+ * together. Thread: core.
+ */
+#ifndef SLOTH_EVENTS_DISPATCHER_H
+#define SLOTH_EVENTS_DISPATCHER_H
+
+#include "fsd/store/store.h"
+
+#include <stdbool.h>
+#include <uv.h>
+
+struct dispatcher;
+struct hooks;
+struct workers;
+struct events;
+
+struct dispatcher *dispatcher_new(uv_loop_t *loop, struct store *store, struct hooks *hooks,
+	struct workers *workers, struct events *events);
+void dispatcher_free(struct dispatcher *d);
+
+/* Read the unfinished events of the last life and start.  Called once, after hooks are loaded. */
+void dispatcher_start(struct dispatcher *d);
+
+/* An event was committed.  Keeps a reference, or only its seq when the buffer is full. */
+void dispatcher_add(struct dispatcher *d, struct event *ev);
+
+/* Registrations settled, workers became free, a limit changed: look again. */
+void dispatcher_kick(struct dispatcher *d);
+
+/* Executions known of an event that is not final yet: status pending and running too.  Calls fn for
+ * each; false when the event is not held here (final, or still in the store). */
+typedef void dispatcher_exec_fn(void *arg, const struct execution *ex);
+bool dispatcher_executions(struct dispatcher *d, uint64_t seq, dispatcher_exec_fn *fn, void *arg);
+/* The event itself while it is held, borrowed; else NULL. */
+struct event *dispatcher_find(struct dispatcher *d, uint64_t seq);
+
+/* Start nothing new.  drained is called when nothing runs any more. */
+void dispatcher_drain(struct dispatcher *d, void (*drained)(void *arg), void *arg);
+
+struct dispatcher_figures {
+	uint64_t queued, oldest_ns; /* unfinished events, creation time of the oldest (0: none) */
+	uint64_t running;           /* invocations */
+	uint64_t finished;          /* since start */
+	uint64_t completed_10s;     /* for rate */
+};
+void dispatcher_figures(struct dispatcher *d, struct dispatcher_figures *ret_figures);
+
+/* Settings (config/). */
+void dispatcher_set_buffer(struct dispatcher *d, size_t events);
+
+#endif

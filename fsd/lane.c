@@ -1,0 +1,172 @@
+/* A thread with a queue: see lane.h.  One mutex guards both queues; it is never held while a job
+ * runs.  Completions are announced by uv_async_send, which merges: one wake-up of the core brings
+ * back everything that finished meanwhile. */
+#include "fsd/lane.h"
+
+#include "base/mem.h"
+
+#include <assert.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdlib.h>
+
+struct lane {
+	pthread_t thread;
+	pthread_mutex_t lock; /* guards todo, finished, is_stopping */
+	pthread_cond_t more;
+	struct lane_jobs todo;
+	struct lane_jobs finished;
+	bool is_stopping;
+	size_t depth; /* core thread's */
+	uv_async_t wake;
+	lane_batch_fn *batch;
+	void *arg;
+	char name[16];
+};
+
+static void
+run_each(struct lane_jobs *jobs, struct lane_jobs *finished)
+{
+	struct lane_job *job;
+
+	while ((job = STAILQ_FIRST(jobs))) {
+		STAILQ_REMOVE_HEAD(jobs, link);
+		job->run(job);
+		STAILQ_INSERT_TAIL(finished, job, link);
+	}
+}
+
+/* Wait for work.  Moves everything queued behind the tail left over from the last batch. */
+static bool
+lane_next(struct lane *lane, struct lane_jobs *jobs)
+{
+	bool has_work;
+
+	pthread_mutex_lock(&lane->lock);
+	while (STAILQ_EMPTY(&lane->todo) && STAILQ_EMPTY(jobs) && !lane->is_stopping)
+		pthread_cond_wait(&lane->more, &lane->lock);
+	STAILQ_CONCAT(jobs, &lane->todo);
+	has_work = !STAILQ_EMPTY(jobs);
+	pthread_mutex_unlock(&lane->lock);
+	return has_work;
+}
+
+static void
+lane_give_back(struct lane *lane, struct lane_jobs *finished)
+{
+	if (STAILQ_EMPTY(finished))
+		return;
+	pthread_mutex_lock(&lane->lock);
+	STAILQ_CONCAT(&lane->finished, finished);
+	pthread_mutex_unlock(&lane->lock);
+	(void)uv_async_send(&lane->wake); /* fails only on a closed handle */
+}
+
+static void *
+lane_main(void *arg)
+{
+	struct lane *lane = arg;
+	struct lane_jobs jobs = STAILQ_HEAD_INITIALIZER(jobs);
+	struct lane_jobs finished = STAILQ_HEAD_INITIALIZER(finished);
+
+	(void)pthread_setname_np(pthread_self(), lane->name); /* cosmetic */
+	while (lane_next(lane, &jobs)) {
+		if (lane->batch)
+			lane->batch(lane->arg, &jobs, &finished);
+		else
+			run_each(&jobs, &finished);
+		lane_give_back(lane, &finished);
+	}
+	return NULL;
+}
+
+static void
+lane_deliver(struct lane *lane)
+{
+	struct lane_jobs finished = STAILQ_HEAD_INITIALIZER(finished);
+	struct lane_job *job;
+
+	pthread_mutex_lock(&lane->lock);
+	STAILQ_CONCAT(&finished, &lane->finished);
+	pthread_mutex_unlock(&lane->lock);
+	while ((job = STAILQ_FIRST(&finished))) {
+		STAILQ_REMOVE_HEAD(&finished, link);
+		lane->depth--;
+		job->done(job);
+	}
+}
+
+static void
+on_wake(uv_async_t *wake)
+{
+	lane_deliver(wake->data);
+}
+
+struct lane *
+lane_start(uv_loop_t *loop, const char *name, lane_batch_fn *batch, void *arg)
+{
+	struct lane *lane = NEW(struct lane);
+	sigset_t all, old;
+	size_t i;
+
+	for (i = 0; i + 1 < sizeof(lane->name) && name[i]; i++)
+		lane->name[i] = name[i];
+	lane->batch = batch;
+	lane->arg = arg;
+	STAILQ_INIT(&lane->todo);
+	STAILQ_INIT(&lane->finished);
+	pthread_mutex_init(&lane->lock, NULL);
+	pthread_cond_init(&lane->more, NULL);
+	if (uv_async_init(loop, &lane->wake, on_wake) != 0)
+		abort(); /* no descriptor for the loop's own pipe: nothing can start */
+	lane->wake.data = lane;
+	uv_unref((uv_handle_t *)&lane->wake);
+	sigfillset(&all); /* signals belong to the core thread */
+	pthread_sigmask(SIG_SETMASK, &all, &old);
+	if (pthread_create(&lane->thread, NULL, lane_main, lane) != 0)
+		abort();
+	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	return lane;
+}
+
+void
+lane_submit(struct lane *lane, struct lane_job *job)
+{
+	assert(job->done && (lane->batch || job->run));
+	lane->depth++;
+	pthread_mutex_lock(&lane->lock);
+	STAILQ_INSERT_TAIL(&lane->todo, job, link);
+	pthread_cond_signal(&lane->more);
+	pthread_mutex_unlock(&lane->lock);
+}
+
+size_t
+lane_depth(const struct lane *lane)
+{
+	return lane->depth;
+}
+
+static void
+on_closed(uv_handle_t *handle)
+{
+	struct lane *lane = handle->data;
+
+	pthread_mutex_destroy(&lane->lock);
+	pthread_cond_destroy(&lane->more);
+	free(lane);
+}
+
+void
+lane_stop(struct lane *lane)
+{
+	if (!lane)
+		return;
+	pthread_mutex_lock(&lane->lock);
+	lane->is_stopping = true;
+	pthread_cond_signal(&lane->more);
+	pthread_mutex_unlock(&lane->lock);
+	(void)pthread_join(lane->thread, NULL); /* the thread is ours and joinable */
+	lane_deliver(lane);
+	uv_close((uv_handle_t *)&lane->wake, on_closed);
+}

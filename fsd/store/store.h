@@ -1,0 +1,191 @@
+/* The only way to the data.  Asynchronous: the core thread calls, a lane does the work, the
+ * callback comes back on the core thread with the result.  Writes are done by one thread in call
+ * order and grouped: what is queued together commits together (WAL, synchronous=FULL), and a
+ * callback with code 0 means durable.  Behind this header stands SQLite; a distributed engine can
+ * stand there too, so nothing here speaks SQL.
+ *
+ * Unless a contract says otherwise: Thread: core.  Blocks: no.  Callbacks run on the core thread,
+ * never before the call returns.  Codes: -ENOSPC (the reserve is reached: intake only), -EIO.
+ */
+#ifndef SLOTH_STORE_STORE_H
+#define SLOTH_STORE_STORE_H
+
+#include "base/err.h"
+#include "base/sbuf.h"
+#include "fsd/store/records.h"
+
+#include <stdbool.h>
+#include <uv.h>
+
+struct store;
+
+typedef void store_done_fn(void *arg, int code, const struct err *err);
+
+/* ---- life ----------------------------------------------------------------------------------- */
+
+struct store_options {
+	const char *dir;        /* state directory; hooks.db is made in it */
+	uint64_t reserve_bytes; /* free space below which intake gets -ENOSPC (64 MB) */
+	bool is_fast;           /* tests only: no fsync */
+};
+
+/* Open or create, migrate, start the lanes.  -EWOULDBLOCK: another master holds this state.
+ * Blocks: yes (start of the daemon only).  Returns owned in *ret_store. */
+int store_open(uv_loop_t *loop, const struct store_options *opt, struct store **ret_store,
+	struct err *err) MUST_USE;
+
+/* Commit what is queued, checkpoint, close.  Blocks: yes.  Accepts NULL. */
+void store_close(struct store *store);
+
+/* What the store held when it was opened. */
+uint64_t store_last_seq(const struct store *store);      /* highest seq ever given */
+uint64_t store_pending_count(const struct store *store); /* unfinished events at open */
+bool store_was_crashed(const struct store *store);       /* no clean close before this open */
+
+/* ---- events --------------------------------------------------------------------------------- */
+
+/* Append accepted events; the caller has set seq (ascending over all calls) and every field. Events
+ * stay alive until done by a reference the store takes.  An event whose (sender, sender_id) is
+ * known is not stored twice: dup is called for it (before done) with the seq of the first one.
+ * Takes: nothing (references). */
+typedef void store_dup_fn(void *arg, struct event *ev, uint64_t first_seq);
+void store_append(struct store *store, struct event **events, size_t count, store_dup_fn *dup,
+	store_done_fn *done, void *arg);
+
+/* Record results: executions (insert or replace by (seq, hook_id)) and, for each event of finished,
+ * its final status, error and processed_ns.  A final state in the store is never overwritten. Works
+ * inside the reserve.  Takes: the lists' executions; references to the events. */
+void store_finish(struct store *store, struct execution_list *executions, struct event **finished,
+	size_t count, store_done_fn *done, void *arg);
+
+/* Delete events with their executions; unfinished ones give -EBUSY. */
+void store_delete_event(struct store *store, uint64_t seq, store_done_fn *done, void *arg);
+
+/* Delete final events processed before the time, in slices; done gets the number removed in count.
+ */
+typedef void store_count_fn(void *arg, int code, uint64_t count, const struct err *err);
+void store_delete_before(struct store *store, int64_t before_ns, store_count_fn *done, void *arg);
+
+/* Point reads, on the point lane.  The callback gets an owned reference or NULL with -ENOENT, and
+ * the executions recorded (moved out of *executions by the receiver, else freed by the store). */
+typedef void store_event_fn(
+	void *arg, int code, struct event *ev, struct execution_list *executions);
+void store_get_event(struct store *store, uint64_t seq, store_event_fn *done, void *arg);
+/* By the text users see; for a sender's id the newest of any sender, or of `sender` when given. */
+void store_find_event(
+	struct store *store, const char *id, const char *sender, store_event_fn *done, void *arg);
+
+/* Lists, on the long lane, at most limit events.  Filters left 0 or NULL do not filter. */
+struct event_query {
+	uint64_t after_seq;  /* seq > this (ascending) ... */
+	uint64_t before_seq; /* ... or, descending, seq < this (0: from the newest) */
+	bool descending;
+	const char *type;   /* exact, or a glob with '*' */
+	const char *stack;  /* NULL: any; "" the root's */
+	int status;         /* enum event_status or -1 */
+	uint64_t cause_seq; /* effects of this event */
+	int64_t since_ns, until_ns;
+	size_t limit;
+	bool without_data; /* leave data NULL: for listings */
+};
+typedef void store_events_fn(void *arg, int code, struct event_list *events); /* owned references */
+void store_query_events(
+	struct store *store, const struct event_query *query, store_events_fn *done, void *arg);
+
+/* Unfinished events with seq > after, ascending, with the executions they already have (for
+ * recovery and for what did not fit in memory).  Executions are listed in the order of their
+ * events. */
+typedef void store_pending_fn(
+	void *arg, int code, struct event_list *events, struct execution_list *executions);
+void store_read_pending(
+	struct store *store, uint64_t after_seq, size_t limit, store_pending_fn *done, void *arg);
+
+/* Executions of one hook, newest first. */
+typedef void store_executions_fn(void *arg, int code, struct execution_list *executions);
+void store_hook_executions(struct store *store, uint64_t hook_id, uint64_t before_seq, size_t limit,
+	bool only_failed, store_executions_fn *done, void *arg);
+
+/* Distinct types in use, each on a line of out. */
+typedef void store_text_fn(void *arg, int code, struct sbuf *out);
+void store_event_types(struct store *store, store_text_fn *done, void *arg);
+
+/* ---- hooks ---------------------------------------------------------------------------------- */
+
+/* Everything the registry needs at start, read synchronously from the writer before the loop runs:
+ * versions whose interval touches an unfinished event or is open (without sources), and counters of
+ * all hooks ever registered.  Blocks: yes. */
+int store_load_hooks(struct store *store, struct hook_version_list *ret_versions,
+	struct hook_stats_list *ret_stats, struct err *err) MUST_USE;
+
+/* Put a version in service: closes the one before at v->from_seq, inserts v (hook_id given by the
+ * registry, from store_next_hook_id).  Borrows v during the call only. */
+void store_put_version(
+	struct store *store, const struct hook_version *v, store_done_fn *done, void *arg);
+uint64_t store_next_hook_id(struct store *store); /* ids never come back */
+
+/* The hook is gone from at_seq on; its name's history stays. */
+void store_close_hook(
+	struct store *store, uint64_t hook_id, uint64_t at_seq, store_done_fn *done, void *arg);
+void store_rename_hook(
+	struct store *store, uint64_t hook_id, const char *name, store_done_fn *done, void *arg);
+
+/* The source of a version, on the point lane; out stays empty with -ENOENT. */
+void store_get_source(
+	struct store *store, uint64_t hook_id, uint32_t version, store_text_fn *done, void *arg);
+
+/* ---- state ---------------------------------------------------------------------------------- */
+
+/* Keys of scripts, per stack; values are JSON text.  Done in order with all other writes. */
+enum state_op {
+	STATE_GET,    /* -> value or -ENOENT */
+	STATE_SET,    /* value */
+	STATE_DELETE, /* -> -ENOENT when absent */
+	STATE_INCR,   /* value: the number to add; -> the new number; -EINVAL: not a number */
+	STATE_CAS,    /* value, expect (NULL: must be absent) -> -EAGAIN when different */
+	STATE_KEYS,   /* key is a prefix -> one JSON array of keys */
+	STATE_CLEAR,  /* all keys of the stack that begin with key */
+};
+struct state_request {
+	enum state_op op;
+	const char *stack; /* "" root */
+	const char *key;
+	const char *value; /* JSON text */
+	const char *expect;
+	int64_t expires_ns; /* SET: 0 never */
+};
+/* Borrows the request during the call only.  done gets the value in out. */
+void store_state(
+	struct store *store, const struct state_request *req, store_text_fn *done, void *arg);
+
+/* ---- small things --------------------------------------------------------------------------- */
+
+/* Modes and owners changed by chmod and chown, by path. */
+struct perm {
+	char *path;
+	int mode;         /* -1: not set */
+	int64_t uid, gid; /* -1: not set */
+	STAILQ_ENTRY(perm) link;
+};
+STAILQ_HEAD(perm_list, perm);
+int store_load_perms(struct store *store, struct perm_list *ret_perms,
+	struct err *err) MUST_USE; /* Blocks: yes */
+void store_put_perm(struct store *store, const char *path, int mode, int64_t uid, int64_t gid);
+
+/* Retention settings take effect at the next slice. */
+struct store_retention {
+	int64_t max_age_ns; /* 0: no limit */
+	uint64_t max_count; /* 0 */
+	uint64_t max_bytes; /* 0 */
+};
+void store_set_retention(struct store *store, const struct store_retention *retention);
+
+/* Figures for `status` and `metrics`. */
+struct store_figures {
+	uint64_t db_bytes, wal_bytes, commits, last_commit_ns;
+	size_t writer_depth;
+	uint64_t events_by_status[4]; /* approximate after start, exact since */
+	bool is_full;                 /* the reserve is reached */
+};
+void store_figures(struct store *store, struct store_figures *ret_figures);
+
+#endif

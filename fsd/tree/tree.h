@@ -1,0 +1,144 @@
+/* The tree as the doors see it: one request type for every operation of every protocol.
+ *
+ * A door fills a struct treq, submits it, and gets exactly one call of done, before or after
+ * tree_submit returns.  Between the two the request and all it points to stay alive.  The tree
+ * knows no protocol: a door maps nodes to its own ids (FUSE: nodeid = node_id(); SFTP: a path
+ * walk).
+ *
+ * All on the core thread.
+ */
+#ifndef SLOTH_TREE_TREE_H
+#define SLOTH_TREE_TREE_H
+
+#include "base/err.h"
+#include "base/sbuf.h"
+
+#include <stdbool.h>
+#include <sys/stat.h>
+#include <sys/types.h>
+#include <time.h>
+#include <uv.h>
+
+struct tree;
+struct node;
+struct handle;
+struct lane;
+
+enum tree_op {
+	TREE_LOOKUP,   /* node=parent, name          -> ret_node (one reference for the caller) */
+	TREE_GETATTR,  /* node, handle or NULL       -> attr */
+	TREE_SETATTR,  /* node, handle, set, attr    -> attr */
+	TREE_READLINK, /* node                       -> out */
+	TREE_CREATE,   /* node=parent, name, flags, mode -> ret_node, handle */
+	TREE_MKDIR,    /* node=parent, name, mode    -> ret_node */
+	TREE_SYMLINK,  /* node=parent, name, target  -> ret_node */
+	TREE_UNLINK,   /* node=parent, name */
+	TREE_RMDIR,    /* node=parent, name */
+	TREE_RENAME,   /* node=parent, name, node2=new parent, name2, flags (renameat2) */
+	TREE_OPEN,     /* node, flags                -> handle */
+	TREE_READ,     /* handle, off, size          -> out */
+	TREE_WRITE,    /* handle, off, data, size    -> result is the count */
+	TREE_FLUSH,    /* handle */
+	TREE_FSYNC,    /* handle */
+	TREE_OPENDIR,  /* node                       -> handle */
+	TREE_READDIR, /* handle, off=cookie, entry  (calls entry for each name until it says enough)
+		       */
+};
+
+/* Who asks.  in_group is called only where the owner does not match; NULL means no other groups. */
+struct tree_cred {
+	uid_t uid;
+	gid_t gid;
+	bool (*in_group)(const struct tree_cred *cred, gid_t gid);
+	void *arg;
+};
+
+/* What READDIR reports: type is a DT_ value; cookie is the position after the entry. */
+typedef bool tree_entry_fn(
+	void *arg, const char *name, uint64_t ino, unsigned char type, uint64_t cookie);
+
+#define TREE_SET_MODE  1
+#define TREE_SET_UID   2
+#define TREE_SET_GID   4
+#define TREE_SET_SIZE  8
+#define TREE_SET_ATIME 16
+#define TREE_SET_MTIME 32
+
+struct treq {
+	/* the door's, before submit */
+	enum tree_op op;
+	struct tree_cred cred;
+	struct node *node, *node2; /* borrowed */
+	const char *name, *name2;  /* borrowed; name2 is SYMLINK's target too */
+	struct handle *handle;     /* borrowed; CREATE, OPEN, OPENDIR return it owned */
+	int flags;                 /* open(2) or renameat2(2) flags */
+	int set;                   /* TREE_SET_ bits */
+	mode_t mode;
+	off_t off;
+	size_t size;
+	const char *data; /* borrowed */
+	tree_entry_fn *entry;
+	void *arg;                                  /* the door's own */
+	void (*done)(struct treq *req, int result); /* result: 0, count, or -errno */
+	/* results */
+	struct node *ret_node; /* owned reference: node_unref */
+	struct stat attr;      /* of ret_node or node; also SETATTR's input */
+	struct sbuf out;       /* READ, READLINK; the door releases it */
+	/* the tree's */
+	struct err err;
+	void (*cancel)(struct treq *req, void *arg);
+	void *cancel_arg;
+	bool is_parked;
+	struct tree *tree;
+	void *kind_state; /* what a kind keeps while the request is parked */
+};
+
+/* Build the tree over the generated rows.  perms are loaded by tree_load_perms.  files is the lane
+ * for what a backing file may make wait.  Returns owned. */
+struct tree *tree_new(uv_loop_t *loop, struct lane *files);
+void tree_free(struct tree *tree);
+
+/* Say which struct node_room() gives to handlers of the rows declared in <room>.rows. */
+void tree_set_room(struct tree *tree, const char *room, void *context);
+
+/* The root, borrowed for the tree's life. */
+struct node *tree_root(struct tree *tree);
+
+/* Start a request.  req->done is called exactly once, perhaps before this returns. */
+void tree_submit(struct tree *tree, struct treq *req);
+
+/* The caller gave up.  The request is still answered, by done. */
+void tree_cancel(struct treq *req);
+
+/* References that keep a node valid (FUSE: the lookup count). */
+struct node *node_ref(struct node *node);
+void node_unref(struct node *node, uint64_t count);
+
+/* Facts a door needs about a node. */
+uint64_t node_ino(const struct node *node);
+bool node_is_fresh(const struct node *node);  /* never share its nodeid between lookups */
+bool node_is_source(const struct node *node); /* backed by a real file: may use the page cache */
+
+/* Facts a door needs about a handle. */
+bool handle_is_stream(const struct handle *h); /* no meaningful size or offset */
+unsigned handle_poll(const struct handle *h);  /* POLLIN/POLLOUT now */
+void handle_on_ready(struct handle *h, void (*ready)(void *arg), void *arg); /* once, next POLLIN */
+
+/* Close a handle; never fails, never waits.  Takes: handle. */
+void tree_release(struct handle *handle);
+
+/* What changed, for caches and inotify: the door registers one listener. */
+enum tree_change { TREE_CHANGED, TREE_ADDED, TREE_REMOVED };
+typedef void tree_listener_fn(
+	void *arg, struct node *node, enum tree_change what, const char *name);
+void tree_listen(struct tree *tree, tree_listener_fn *listener, void *arg);
+
+/* Called for each refusal a person should see: one line of `errors`. */
+typedef void tree_refusal_fn(void *arg, const struct tree_cred *cred, const char *path,
+	const char *op, const struct err *err);
+void tree_on_refusal(struct tree *tree, tree_refusal_fn *refusal, void *arg);
+
+/* Requests submitted and not answered yet. */
+size_t tree_outstanding(const struct tree *tree);
+
+#endif

@@ -1,0 +1,93 @@
+/* Workers: the pool of processes that run user code.  The zygote forks them; each runs many
+ * invocations at once; the pool sends scripts and runs, answers what they ask, and kills through
+ * the pidfd the one that does not come back.  All on the core thread.
+ */
+#ifndef SLOTH_WORKERS_WORKERS_H
+#define SLOTH_WORKERS_WORKERS_H
+
+#include "base/err.h"
+#include "base/worker_proto.h"
+#include "fsd/hooks/hooks.h"
+#include "fsd/store/store.h"
+
+#include <stdbool.h>
+#include <uv.h>
+
+struct workers;
+struct worker;
+struct run_outcome;
+
+/* One invocation; the dispatcher embeds it.  Everything it points to stays alive until done. */
+struct run {
+	struct hook_code *code; /* source loaded */
+	struct event *event;
+	unsigned attempt; /* from 1 */
+	bool is_dry; /* ctl/hooks/<hook>/test: events and state go through, nothing is recorded */
+	void (*started)(struct run *run);                           /* may be NULL */
+	void (*done)(struct run *run, struct run_outcome *outcome); /* exactly once */
+	/* the pool's */
+	uint32_t id;
+	struct worker *worker;
+	uint64_t deadline_ns;
+	STAILQ_ENTRY(run) link;
+};
+
+struct run_outcome {
+	enum exec_status status;        /* success, failed, timeout, interrupted */
+	char *message, *error, *output; /* owned by the pool until done returns; take by TAKE() */
+	int64_t started_ns, duration_ns;
+	bool is_killed; /* the worker had to be killed for it, or it crashed */
+};
+
+/* What workers may ask of other rooms; wired in main.c so that this room needs none of them. */
+struct worker_services {
+	void *arg;
+	/* Dispatch an event for run (cause, stack and sender come from it). */
+	void (*emit)(void *arg, struct run *run, const char *type, const char *data,
+		const char *stack, const char *options, store_text_fn *done, void *done_arg);
+	void (*state)(void *arg, struct run *run, const struct state_request *req,
+		store_text_fn *done, void *done_arg);
+};
+
+struct worker_options {
+	const char *program;   /* path of sloth-worker */
+	const char *state_dir; /* holds workers.lock, the generation fence */
+	const char *mount;     /* SLOTH_RUNNER_MOUNT for what hooks start */
+	const char *bin_dir;   /* in front of PATH */
+};
+
+/* Fence off workers of an earlier master on this state (waits for them to be gone, killing what
+ * remains), start the zygote.  Blocks: yes (start only).  Returns owned. */
+int workers_start(uv_loop_t *loop, const struct worker_options *opt,
+	const struct worker_services *services, struct workers **ret_workers,
+	struct err *err) MUST_USE;
+
+/* Settings (config/workers, hook_timeout, hook_memory); take effect at once. */
+void workers_set_limit(struct workers *w, unsigned invocations);
+void workers_set_defaults(struct workers *w, unsigned timeout_ms, uint64_t memory_bytes);
+unsigned workers_limit(const struct workers *w);
+unsigned workers_busy(const struct workers *w);      /* invocations now */
+unsigned workers_processes(const struct workers *w); /* worker processes now */
+
+/* Start an invocation.  The caller keeps to workers_limit(); the pool chooses a process of the
+ * hook's uid. */
+void workers_run(struct workers *w, struct run *run);
+/* Ask a run to end with the status given (timeout, interrupted); done follows as always. */
+void workers_cancel(struct workers *w, struct run *run, enum run_result result);
+
+/* Load a script in a throw-away state as the given user; done gets its metadata (JSON) or -EINVAL
+ * with "file:line: message", -ETIMEDOUT.  Strings are borrowed during the call. */
+typedef void workers_meta_fn(void *arg, int code, const char *meta, const struct err *err);
+struct check_request {
+	const char *path, *source, *lib_dirs;
+	size_t source_len;
+	uid_t uid;
+	gid_t gid;
+};
+void workers_check(
+	struct workers *w, const struct check_request *req, workers_meta_fn *done, void *arg);
+
+/* End all workers and the zygote; runs still there are done as interrupted.  Blocks: briefly. */
+void workers_stop(struct workers *w);
+
+#endif

@@ -19,7 +19,7 @@ LUA_SRC    := $(wildcard lua/sloth/*.lua)
 UNIT_SRC   := $(wildcard tests/unit/test_*.c)
 VERSION    := $(shell cat VERSION)
 
-FSD_GEN    := $(GEN)/rows.c $(GEN)/templates.c
+FSD_GEN    := $(if $(ROWS),$(GEN)/rows.c) $(GEN)/templates.c
 WORKER_GEN := $(GEN)/lua_sources.c
 
 FSD_PKGS    := fuse3 sqlite3 libuv jansson libsodium yaml-0.1

@@ -54,6 +54,7 @@ UNIT_BIN   := $(patsubst tests/unit/%.c,$(BUILD)/tests/%,$(UNIT_SRC))
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
 .SECONDARY:
+.SECONDEXPANSION:
 .PHONY: all objects help deps clean unit
 
 all: $(PROGRAMS) ## build the programs
@@ -122,8 +123,9 @@ $(BUILD)/tests/test_%: tests/unit/test_%.c $(BUILD)/libfsd.a
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP $(LDFLAGS) -o $@ $< $(BUILD)/libfsd.a $(call libs,$(FSD_PKGS) $(TEST_PKGS))
 
-unit: $(UNIT_BIN) ## unit tests only (T=name runs what matches)
-	prove -e '' $(filter %$(T)%,$(UNIT_BIN)) $(if $(T),$(foreach t,$(UNIT_BIN),$(if $(findstring $(T),$(t)),$(t))))
+UNIT_RUN = $(if $(T),$(foreach t,$(UNIT_BIN),$(if $(findstring $(T),$(t)),$(t))),$(UNIT_BIN))
+unit: $$(UNIT_RUN) ## unit tests only (T=name runs what matches)
+	$(if $(UNIT_RUN),prove --timer -e '' $(UNIT_RUN),@echo "no unit test matches '$(T)'")
 
 clean: ## remove what was built
 	rm -rf build

@@ -31,7 +31,7 @@ err_wrap(struct err *err, int code, const char *fmt, ...)
 {
 	char tail[ERR_MSG_MAX];
 	va_list ap;
-	int n;
+	int n, left;
 
 	if (!err)
 		return -code;
@@ -39,7 +39,8 @@ err_wrap(struct err *err, int code, const char *fmt, ...)
 	va_start(ap, fmt);
 	n = vsnprintf(err->msg, sizeof(err->msg), fmt, ap);
 	va_end(ap);
-	if (n >= 0 && (size_t)n < sizeof(err->msg))
-		(void)snprintf(err->msg + n, sizeof(err->msg) - (size_t)n, ": %s", tail);
+	left = ERR_MSG_MAX - n;
+	if (n >= 0 && left > 2)
+		(void)snprintf(err->msg + n, (size_t)left, ": %.*s", left - 3, tail);
 	return -err->code;
 }

@@ -191,8 +191,10 @@ sbuf_reset(struct sbuf *b)
 char *
 sbuf_take(struct sbuf *b)
 {
-	char *s = sbuf_room(b, 0);
+	char *s;
 
+	(void)sbuf_room(b, 0); /* an empty buffer gets its NUL */
+	s = b->data;
 	*b = (struct sbuf){0};
 	return s;
 }

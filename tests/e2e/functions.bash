@@ -1,0 +1,124 @@
+# Verbs for end-to-end tests.  Each test gets its own state and mount below $BATS_TEST_TMPDIR; every exit,
+# good or bad, ends the processes it started and detaches its mount.
+#
+#	load functions
+#	setup() { start_fsd; }
+#	teardown() { cleanup; }
+#
+#	$STATE, $MNT      the state directory and the mount
+#	$FSD_PID          the daemon
+#
+# A test never sleeps and hopes: wait_for polls with a bound, and the tree has `wait` nodes.
+
+TOP=${TOP:-$(cd "$BATS_TEST_DIRNAME/../.." && pwd)}
+BUILD=${BUILD:-$TOP/build/${VARIANT:-release}}
+export PATH=$BUILD:$PATH
+STATE=$BATS_TEST_TMPDIR/state
+MNT=$BATS_TEST_TMPDIR/mnt
+export SLOTH_RUNNER_CACHE_DIR=$STATE SLOTH_RUNNER_MOUNT=$MNT SLOTH_RUNNER_CONFIG_DIR=$BATS_TEST_TMPDIR/etc
+unset SLOTH_RUNNER_MASTER_ADDR SLOTH_RUNNER_LOG_LEVEL
+FSD_PID=
+
+# requires TOOL...: skip the test where a tool is missing.
+requires() {
+	local tool
+	for tool; do
+		command -v "$tool" >/dev/null || skip "needs $tool"
+	done
+}
+
+# is_mounted: whether the kernel has our mount.
+is_mounted() { grep -q " $MNT fuse" /proc/self/mountinfo; }
+
+# start_fsd [OPTION...]: a master on this test's state; returns when the mount answers.
+start_fsd() {
+	mkdir -p "$STATE" "$SLOTH_RUNNER_CONFIG_DIR"
+	chmod 700 "$STATE"
+	# fd 3 is bats' own; a daemon that kept it would keep the run from ending
+	setsid sloth-fsd --foreground --state "$STATE" --mount "$MNT" "$@" \
+		>>"$BATS_TEST_TMPDIR/fsd.out" 2>&1 </dev/null 3>&- &
+	FSD_PID=$!
+	wait_for 10 'is_mounted && [ -e "$MNT/version" ]' || {
+		echo "the master did not come up:"
+		tail -20 "$BATS_TEST_TMPDIR/fsd.out"
+		return 1
+	}
+}
+
+# stop_fsd: a clean stop (SIGTERM) that must end within 15 s and leave no mount.
+stop_fsd() {
+	[ -n "$FSD_PID" ] || return 0
+	kill -TERM "$FSD_PID"
+	wait_for 15 '! kill -0 "$FSD_PID" 2>/dev/null'
+	wait "$FSD_PID" || return 1
+	FSD_PID=
+	! is_mounted
+}
+
+# kill_fsd: SIGKILL, as a crash would.
+kill_fsd() {
+	kill -KILL "$FSD_PID"
+	wait "$FSD_PID" 2>/dev/null || true
+	FSD_PID=
+}
+
+# wait_for SECONDS 'CONDITION': until the condition holds, else fail and say which.
+wait_for() {
+	local deadline=$((SECONDS + $1))
+	until eval "$2"; do
+		if [ "$SECONDS" -ge "$deadline" ]; then
+			echo "not within $1 s: $2"
+			return 1
+		fi
+		read -rt 0.02 <> <(:) || true
+	done
+}
+
+# emit LINE...: raise an event and print its id.
+emit() {
+	local id
+	exec {emit_fd}<>"$MNT/events/emit"
+	printf '%s\n' "$*" >&"$emit_fd" || { exec {emit_fd}>&-; return 1; }
+	read -r id <&"$emit_fd"
+	exec {emit_fd}>&-
+	echo "$id"
+}
+
+# add_hook NAME EVENT: the script comes on standard input; returns when it is in service.
+add_hook() {
+	local name=$1
+	cat >"$MNT/hooks/$name.lua"
+	wait_for 5 "grep -q '^ok' '$MNT/ctl/hooks/$name/status' 2>/dev/null" || {
+		cat "$MNT/ctl/hooks/$name/status"
+		return 1
+	}
+}
+
+# hook_status ID HOOK: what became of a hook for an event that is final.
+hook_status() { cat "$MNT/events/$1/hooks/$2/status"; }
+
+# descendants of every sloth process of this test, by the state directory in their environment.
+our_processes() {
+	grep -lsZ "SLOTH_RUNNER_MOUNT=$MNT" /proc/[0-9]*/environ 2>/dev/null |
+		tr '\0' '\n' | sed 's|/proc/||; s|/environ||' | grep -vx -e "$$" -e "$BASHPID" || true
+}
+
+cleanup() {
+	if [ -n "$FSD_PID" ]; then
+		kill -TERM "$FSD_PID" 2>/dev/null || true
+		wait_for 12 '! kill -0 "$FSD_PID" 2>/dev/null' || kill -KILL -- "-$FSD_PID" 2>/dev/null || true
+		wait "$FSD_PID" 2>/dev/null || true
+	fi
+	if is_mounted; then
+		fusermount3 -uz "$MNT" 2>/dev/null || umount -l "$MNT"
+	fi
+	if grep -qE 'Sanitizer|runtime error:|Assertion|assertion' "$BATS_TEST_TMPDIR/fsd.out" 2>/dev/null; then
+		echo "the daemon complained:"
+		grep -E -A20 'Sanitizer|runtime error:|ssertion' "$BATS_TEST_TMPDIR/fsd.out" | head -60
+		return 1
+	fi
+	if [ -z "${BATS_TEST_COMPLETED:-}" ]; then
+		echo "--- the daemon's log (state kept in no place: run the test alone to look)"
+		tail -30 "$STATE/log" 2>/dev/null || tail -30 "$BATS_TEST_TMPDIR/fsd.out" 2>/dev/null || true
+	fi
+}

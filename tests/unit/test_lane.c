@@ -1,0 +1,129 @@
+/* fsd/lane.c: order, batches with a tail left over, stop with work queued. */
+#include "base/mem.h"
+#include "fsd/lane.h"
+#include "tests/unit/suite.h"
+
+#define JOBS 1000
+
+struct seen {
+	int order[JOBS];
+	int count;
+	uv_loop_t *loop;
+};
+
+struct job {
+	struct lane_job base;
+	int number, doubled;
+	struct seen *seen;
+};
+
+static void
+run(struct lane_job *base)
+{
+	struct job *job = (struct job *)base;
+
+	job->doubled = 2 * job->number;
+}
+
+static void
+done(struct lane_job *base)
+{
+	struct job *job = (struct job *)base;
+
+	ck_assert_int_eq(job->doubled, 2 * job->number);
+	job->seen->order[job->seen->count++] = job->number;
+	if (job->seen->count == JOBS)
+		uv_stop(job->seen->loop);
+	free(job);
+}
+
+static void
+submit_all(struct lane *lane, struct seen *seen)
+{
+	for (int i = 0; i < JOBS; i++) {
+		struct job *job = NEW(struct job);
+
+		*job = (struct job){.base = {.run = run, .done = done}, .number = i, .seen = seen};
+		lane_submit(lane, &job->base);
+	}
+}
+
+static void
+check_order(const struct seen *seen)
+{
+	ck_assert_int_eq(seen->count, JOBS);
+	for (int i = 0; i < JOBS; i++)
+		ck_assert_int_eq(seen->order[i], i);
+}
+
+/* Takes three jobs at most and leaves the rest. */
+static void
+by_threes(void *arg, struct lane_jobs *jobs, struct lane_jobs *finished)
+{
+	(void)arg;
+	for (int i = 0; i < 3 && !STAILQ_EMPTY(jobs); i++) {
+		struct lane_job *job = STAILQ_FIRST(jobs);
+
+		STAILQ_REMOVE_HEAD(jobs, link);
+		run(job);
+		STAILQ_INSERT_TAIL(finished, job, link);
+	}
+}
+
+static void
+run_with(lane_batch_fn *batch, int wait_for_jobs)
+{
+	uv_loop_t loop;
+	struct seen seen = {.loop = &loop};
+	struct lane *lane;
+	uv_timer_t alive; /* lanes do not keep a loop alive; a daemon's door does */
+
+	ck_assert_int_eq(uv_loop_init(&loop), 0);
+	ck_assert_int_eq(uv_timer_init(&loop, &alive), 0);
+	lane = lane_start(&loop, "test", batch, NULL);
+	submit_all(lane, &seen);
+	ck_assert_uint_eq(lane_depth(lane), JOBS);
+	if (wait_for_jobs) {
+		ck_assert_int_eq(uv_timer_start(&alive, (uv_timer_cb)abort, 20000, 0), 0);
+		uv_run(&loop, UV_RUN_DEFAULT);
+		ck_assert_uint_eq(lane_depth(lane), 0);
+	}
+	lane_stop(lane);
+	uv_close((uv_handle_t *)&alive, NULL);
+	while (uv_run(&loop, UV_RUN_DEFAULT))
+		continue; /* the first round may only take back the uv_stop of done() */
+	ck_assert_int_eq(uv_loop_close(&loop), 0);
+	check_order(&seen);
+}
+
+START_TEST(jobs_come_back_in_order)
+{
+	run_with(NULL, 1);
+}
+END_TEST
+
+START_TEST(a_batch_may_leave_a_tail)
+{
+	run_with(by_threes, 1);
+}
+END_TEST
+
+START_TEST(stop_finishes_what_is_queued)
+{
+	run_with(NULL, 0);
+	run_with(by_threes, 0);
+}
+END_TEST
+
+int
+main(void)
+{
+	Suite *suite = suite_create("lane");
+	TCase *tc = tcase_create("lane");
+
+	tcase_add_test(tc, jobs_come_back_in_order);
+	tcase_add_test(tc, a_batch_may_leave_a_tail);
+	tcase_add_test(tc, stop_finishes_what_is_queued);
+	suite_add_tcase(suite, tc);
+	return suite_run(suite);
+}

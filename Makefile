@@ -55,14 +55,28 @@ UNIT_BIN   := $(patsubst tests/unit/%.c,$(BUILD)/tests/%,$(UNIT_SRC))
 .DELETE_ON_ERROR:
 .SECONDARY:
 .SECONDEXPANSION:
-.PHONY: all objects help deps clean unit
+.PHONY: all objects help deps run stop check check-asan check-tsan check-long e2e fuzz bench lint \
+	format install uninstall clean unit FORCE
+
+# Commands that must work on a bare machine install what is missing first, then start make anew, so
+# that pkg-config is asked after the packages are there.
+deps: ## install the Debian packages that are missing
+	@tools/dev/deps build test lint fuzz
+
+run: ## build, start a master for this user, and show what it does
+	@tools/dev/deps build test
+	@$(MAKE) --no-print-directory -s -j$$(nproc) all
+	@tools/dev/run
+
+stop: ## stop the master that `make run` started
+	@PATH="$(CURDIR)/build/release:$$PATH" sloth-runner master stop
 
 all: $(PROGRAMS) ## build the programs
 
 objects: $(OBJ) ## compile without linking
 
 help: ## this list
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## /\1\t/' | expand -t 14
 
 # ---- programs ----------------------------------------------------------------------------------
 
@@ -126,6 +140,70 @@ $(BUILD)/tests/test_%: tests/unit/test_%.c $(BUILD)/libfsd.a
 UNIT_RUN = $(if $(T),$(foreach t,$(UNIT_BIN),$(if $(findstring $(T),$(t)),$(t))),$(UNIT_BIN))
 unit: $$(UNIT_RUN) ## unit tests only (T=name runs what matches)
 	$(if $(UNIT_RUN),prove --timer -e '' $(UNIT_RUN),@echo "no unit test matches '$(T)'")
+
+E2E := $(sort $(wildcard tests/e2e/*.bats tests/fault/*.bats))
+E2E_RUN = $(if $(T),$(foreach t,$(E2E),$(if $(findstring $(T),$(t)),$(t))),$(E2E))
+e2e: all ## end-to-end tests on a real mount (T=name runs what matches)
+	$(if $(E2E_RUN),BUILD=$(CURDIR)/$(BUILD) prove --timer -j2 -e 'bats --tap' $(E2E_RUN),@echo "no test matches '$(T)'")
+
+FUZZ := $(patsubst tests/fuzz/%.c,build/fuzz/%,$(wildcard tests/fuzz/*.c))
+FUZZ_SECONDS ?= 10
+build/fuzz/%: tests/fuzz/%.c $(BASE_SRC) $(FSD_SRC) $(FSD_GEN)
+	@mkdir -p $(@D)
+	clang-14 $(CPPFLAGS) -std=gnu17 -O1 -g -pthread -fsanitize=fuzzer,address,undefined -o $@ \
+		$(filter-out fsd/main.c,$(filter %.c,$^)) $(call libs,$(FSD_PKGS))
+
+fuzz: $(FUZZ) ## fuzz every parser for FUZZ_SECONDS each
+	prove --timer -e 'tools/dev/fuzz $(FUZZ_SECONDS)' $(FUZZ)
+
+check-asan: ## unit tests under the address and undefined-behaviour sanitizers
+	$(MAKE) --no-print-directory VARIANT=asan unit
+
+check-tsan: ## unit tests under the thread sanitizer
+	$(MAKE) --no-print-directory VARIANT=tsan unit
+
+check: ## every test, what is missing installed first
+	@tools/dev/deps build test lint fuzz
+	$(MAKE) --no-print-directory -j$$(nproc) all $(UNIT_BIN)
+	$(MAKE) --no-print-directory lint
+	$(MAKE) --no-print-directory unit
+	$(MAKE) --no-print-directory -j$$(nproc) VARIANT=asan unit
+	$(MAKE) --no-print-directory -j$$(nproc) VARIANT=tsan unit
+	$(MAKE) --no-print-directory -j$$(nproc) fuzz
+	$(MAKE) --no-print-directory e2e
+
+check-long: check ## the tests that take longer: hundreds of crashes, minutes of load
+	SLOTH_TEST_LONG=1 $(MAKE) --no-print-directory e2e FUZZ_SECONDS=300 fuzz
+
+bench: all ## measure, beside the machine's floor in the same run (JSON: build/bench.json)
+	tests/bench/run
+
+C_FILES   := $(shell git ls-files '*.[ch]' 2>/dev/null)
+SH_FILES  := $(shell git ls-files 'tools/dev/*' '.ci/*' 'tests/bench/run' '*.bash' 2>/dev/null | grep -v packages)
+LUA_FILES := $(shell git ls-files 'tools/*.lua' 'lua/*.lua' 2>/dev/null)
+lint: $(FSD_GEN) ## formatting, house rules, static analysis, spelling
+	@tools/dev/deps lint
+	clang-format-14 --dry-run --Werror $(C_FILES)
+	lua5.4 tools/lint/house.lua $(C_FILES)
+	lua5.4 tools/gen/rows.lua doc $(ROWS) | diff -u docs/tree.md - || { echo "docs/tree.md is old: make format"; exit 1; }
+	shellcheck -x $(SH_FILES)
+	luacheck -q --std lua54 $(LUA_FILES)
+	cppcheck -q --std=c11 --enable=warning,portability --inline-suppr --error-exitcode=1 \
+		--suppressions-list=tools/lint/cppcheck.txt -I. $(filter %.c,$(C_FILES))
+	codespell -q 3 --ignore-words tools/lint/words.txt $(shell git ls-files '*.md' '*.[ch]' '*.lua' '*.rows' 'tools/dev/*')
+
+format: ## put every file into the house format, make docs/tree.md anew
+	clang-format-14 -i $(C_FILES)
+	lua5.4 tools/gen/rows.lua doc $(ROWS) > docs/tree.md
+
+install: all ## install below DESTDIR/PREFIX
+	install -Dm755 $(BUILD)/sloth-runner $(DESTDIR)$(PREFIX)/bin/sloth-runner
+	install -Dm755 $(BUILD)/sloth-fsd $(DESTDIR)$(PREFIX)/libexec/sloth-runner/sloth-fsd
+	install -Dm755 $(BUILD)/sloth-worker $(DESTDIR)$(PREFIX)/libexec/sloth-runner/sloth-worker
+
+uninstall: ## remove what install put there
+	rm -f $(DESTDIR)$(PREFIX)/bin/sloth-runner
+	rm -rf $(DESTDIR)$(PREFIX)/libexec/sloth-runner
 
 clean: ## remove what was built
 	rm -rf build

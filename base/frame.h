@@ -23,6 +23,7 @@
 
 /* Returns a mark for frame_end. */
 size_t frame_begin(struct sbuf *b, uint8_t type, uint32_t id);
+/* Append a field to the frame begun. */
 void frame_u32(struct sbuf *b, uint32_t v);
 void frame_u64(struct sbuf *b, uint64_t v);
 void frame_str(struct sbuf *b, const char *s, size_t len);
@@ -43,6 +44,7 @@ struct frame {
  * needed, -EPROTO when it is too long or of another version. */
 int64_t frame_parse(const char *data, size_t len, struct frame *ret_frame, struct err *err);
 
+/* Take the next field; 0 when the frame has no such field (is_bad tells). */
 uint32_t frame_get_u32(struct frame *f);
 uint64_t frame_get_u64(struct frame *f);
 /* Borrowed from the frame, not NUL-terminated. */

@@ -14,6 +14,7 @@ struct sbuf {
 	size_t cap;
 };
 
+/* Release the memory; b is a valid empty buffer afterwards. */
 void sbuf_fini(struct sbuf *b);
 static inline void
 sbuf_auto(struct sbuf *b)
@@ -24,6 +25,7 @@ sbuf_auto(struct sbuf *b)
 /* Make room for n more bytes and return where they go; the caller adds to len what it wrote. */
 char *sbuf_room(struct sbuf *b, size_t n);
 
+/* Append bytes, a string, a character, formatted text. */
 void sbuf_add(struct sbuf *b, const void *data, size_t len);
 void sbuf_adds(struct sbuf *b, const char *s);
 void sbuf_addc(struct sbuf *b, char c);

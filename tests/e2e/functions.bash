@@ -10,6 +10,8 @@
 #
 # A test never sleeps and hopes: wait_for polls with a bound, and the tree has `wait` nodes.
 
+# shellcheck disable=SC2016 # conditions are evaluated later, by wait_for
+
 TOP=${TOP:-$(cd "$BATS_TEST_DIRNAME/../.." && pwd)}
 BUILD=${BUILD:-$TOP/build/${VARIANT:-release}}
 export PATH=$BUILD:$PATH

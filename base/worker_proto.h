@@ -10,6 +10,8 @@
 #ifndef SLOTH_BASE_WORKER_PROTO_H
 #define SLOTH_BASE_WORKER_PROTO_H
 
+#include <stdint.h>
+
 #define WORKER_REQUESTS_MAX 1024         /* MSG_EMIT and MSG_STATE without answer, per worker */
 #define RUN_OUTPUT_MAX      (256 * 1024) /* bytes of recorded output of one run; the rest is counted */
 #define RUN_ERROR_MAX       (16 * 1024) /* bytes of error text with traceback */
@@ -26,7 +28,7 @@ enum msg {
 	 * event_id, str type, u64 timestamp_ns, str stack, str agent, str run_id, str severity, str
 	 * source, str cause_id, str data (JSON). id = the run. */
 	MSG_RUN = 2,
-	/* Forget a script: u64 hook_id, u32 version. */
+	/* Forget a script, once its last run has ended: u64 hook_id, u32 version. */
 	MSG_DROP = 3,
 	/* Load a script in a throw-away state and tell its metadata: str path, str source, str
 	 * lib_dirs, u32 timeout_ms.  id = the request; answered by MSG_META or MSG_DONE with an
@@ -66,13 +68,38 @@ enum msg {
 
 enum run_result { RUN_SUCCESS, RUN_FAILED, RUN_TIMEOUT, RUN_INTERRUPTED };
 
-/* The zygote's socket carries one frame kind in each direction (the fds by SCM_RIGHTS). */
+/* ---- the zygote --------------------------------------------------------------------------------
+ *
+ * The daemon starts `sloth-worker --zygote` with SIGKILL as its parent-death signal; the zygote
+ * sets the same for each worker it forks.  In its environment stand HOME, PATH, SLOTH_RUNNER_MOUNT
+ * and WORKER_SCOPE_ENV, which everything a hook starts must inherit: by it the next master finds
+ * what an earlier one left behind.  The zygote is a child subreaper: a process that becomes its
+ * child without being a worker was left by one, and is killed.
+ *
+ * ZYGOTE_FD     SOCK_SEQPACKET to the daemon: one frame a message, descriptors by SCM_RIGHTS.
+ * ZYGOTE_LOCK_FD  holds the flock on workers.lock.  Workers keep it open as long as they live and
+ *               never pass it on to programs, so that the lock is free when the last one is gone.
+ */
+#define ZYGOTE_FD        3
+#define ZYGOTE_LOCK_FD   4
+#define WORKER_SCOPE_ENV "SLOTH_RUNNER_SCOPE"
+
 enum zygote_msg {
-	/* daemon -> zygote: u32 uid, u32 gid, str home, str cgroup path; id = request.  One fd: the
-	   worker's end of its socket. */
+	/* daemon -> zygote: u32 uid, u32 gid, str home, str cgroup (a directory whose cgroup.procs
+	 * the worker joins before it becomes uid; "" none); id = request.  Two fds: the worker's
+	 * end of its socket, and a memory file that holds a struct worker_page. */
 	ZYGOTE_FORK = 64,
-	/* zygote -> daemon: u32 pid (0: failed), str error; id = request.  One fd: the pidfd. */
+	/* zygote -> daemon: u32 pid (0: failed), str error; id = request.  One fd unless failed:
+	 * the pidfd. */
 	ZYGOTE_FORKED = 65,
+	/* zygote -> daemon: a worker ended: u32 pid, u32 status (as waitpid gives it). */
+	ZYGOTE_EXITED = 66,
+};
+
+/* Shared by a worker and the daemon, which looks at it when the worker died or had to be killed: it
+ * tells whose fault that was. */
+struct worker_page {
+	_Atomic uint32_t running; /* id of the run or check whose Lua is executed now; 0: none */
 };
 
 #endif

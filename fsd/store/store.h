@@ -53,8 +53,9 @@ void store_append(struct store *store, struct event **events, size_t count, stor
 	store_done_fn *done, void *arg);
 
 /* Record results: executions (insert or replace by (seq, hook_id)) and, for each event of finished,
- * its final status, error and processed_ns.  A final state in the store is never overwritten. Works
- * inside the reserve.  Takes: the lists' executions; references to the events. */
+ * its final status, error and processed_ns (only these and seq are read).  A final state in the
+ * store is never overwritten.  Works inside the reserve.  Takes: the executions (the list is left
+ * empty); references to the events. */
 void store_finish(struct store *store, struct execution_list *executions, struct event **finished,
 	size_t count, store_done_fn *done, void *arg);
 
@@ -93,8 +94,9 @@ void store_query_events(
 	struct store *store, const struct event_query *query, store_events_fn *done, void *arg);
 
 /* Unfinished events with seq > after, ascending, with the executions they already have (for
- * recovery and for what did not fit in memory).  Executions are listed in the order of their
- * events. */
+ * recovery and for what did not fit in memory).  Sees everything whose commit was announced before
+ * the call.  Executions are listed in the order of their events.  code is 0 when these are all, 1
+ * when there are more: limit was reached, or the data of these is already over a few MiB. */
 typedef void store_pending_fn(
 	void *arg, int code, struct event_list *events, struct execution_list *executions);
 void store_read_pending(

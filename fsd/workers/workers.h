@@ -6,6 +6,7 @@
 #define SLOTH_WORKERS_WORKERS_H
 
 #include "base/err.h"
+#include "base/log.h"
 #include "base/worker_proto.h"
 #include "fsd/hooks/hooks.h"
 #include "fsd/store/store.h"
@@ -27,9 +28,7 @@ struct run {
 	void (*done)(struct run *run, struct run_outcome *outcome); /* exactly once */
 	/* the pool's */
 	uint32_t id;
-	struct worker *worker;
-	uint64_t deadline_ns;
-	STAILQ_ENTRY(run) link;
+	bool is_restarted;
 };
 
 struct run_outcome {
@@ -39,7 +38,8 @@ struct run_outcome {
 	bool is_killed; /* the worker had to be killed for it, or it crashed */
 };
 
-/* What workers may ask of other rooms; wired in main.c so that this room needs none of them. */
+/* What workers may ask of other rooms; wired in main.c so that this room needs none of them.  All
+ * that is passed is borrowed during the call only (run may have ended when done is called). */
 struct worker_services {
 	void *arg;
 	/* Dispatch an event for run (cause, stack and sender come from it). */
@@ -54,6 +54,7 @@ struct worker_options {
 	const char *state_dir; /* holds workers.lock, the generation fence */
 	const char *mount;     /* SLOTH_RUNNER_MOUNT for what hooks start */
 	const char *bin_dir;   /* in front of PATH */
+	struct log *log;       /* what workers say about themselves, and their ends; may be NULL */
 };
 
 /* Fence off workers of an earlier master on this state (waits for them to be gone, killing what

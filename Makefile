@@ -103,6 +103,12 @@ $(GEN)/rows.c: tools/gen/rows.lua $(ROWS)
 	@mkdir -p $(@D)
 	lua5.4 tools/gen/rows.lua c $(ROWS) > $@
 
+$(GEN)/handlers.h: tools/gen/rows.lua $(ROWS)
+	@mkdir -p $(@D)
+	lua5.4 tools/gen/rows.lua h $(ROWS) > $@
+
+$(FSD_OBJ): | $(GEN)/handlers.h
+
 $(GEN)/templates.c: tools/gen/embed.lua $(TEMPLATES)
 	@mkdir -p $(@D)
 	lua5.4 tools/gen/embed.lua templates $(TEMPLATES) > $@

@@ -37,6 +37,8 @@ uint64_t log_file_lost(const struct log_file *file);
  * rotation, and the bytes readable now. */
 struct log_reader;
 struct log_reader *log_file_reader(struct log_file *file); /* one reference */
+/* The same for a file that grows no more: a full segment.  Blocks: briefly. */
+int log_reader_open(const char *path, struct log_reader **ret_reader, struct err *err) MUST_USE;
 void log_reader_unref(struct log_reader *reader);
 int log_reader_fd(const struct log_reader *reader);
 uint64_t log_reader_size(const struct log_reader *reader);

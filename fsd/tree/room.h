@@ -2,25 +2,33 @@
  *
  * A row of mount-layout/<room>.rows says
  *
- *	path                     mode kind  read               write             flags        "help"
- *	/events/{event}/status   0444 text  event_status_read  -                 -            "..."
+ *	path                    mode kind read              write flags "help"
+ *	/events/{event}/status  0444 text event_status_read -     -     "pending, ..."
  *
- * and the generator turns it into a struct row (rows.h) that names the handlers below.  A path that
- * begins with ~ is declared twice: at the root and under /stacks/{stack}.
+ * and the generator turns it into a struct row (rows.h) that names the handlers below; they must
+ * not be static: include "handlers.h", generated too, which declares them.  A path that begins
+ * with ~ is declared twice: at the root and under /stacks/{stack}.
  *
- *	kind    read column                     write column
- *	dir     struct node_set (for {x} rows)  struct dir_edit       or -
- *	text    text_read_fn                    -                     rendered once per open
- *	value   text_read_fn                    value_set_fn          one value, taken whole in
- *write() ctl     text_read_fn or -               value_set_fn          verbs, a line each rpc
- *struct rpc_ops                  -                     a conversation per open stream  struct
- *stream_ops               -                     held reads log     log_open_fn - growing real file,
- *read-only link    text_read_fn                    -                     target, without newline
- *	source  source_find_fn                  -                     directory backed by a real one
+ *	kind    read column      write column
+ *	dir     -                struct dir_edit or -   what may be made and removed in it
+ *	text    text_read_fn     -                      rendered once per open
+ *	value   text_read_fn     value_set_fn           one value, taken whole
+ *	ctl     text_read_fn, -  value_set_fn           verbs, a line each
+ *	rpc     struct rpc_ops   -                      a conversation per open
+ *	stream  struct stream_ops -                     held reads
+ *	log     log_open_fn      -                      a growing real file, read-only
+ *	link    text_read_fn     -                      target; -ENOENT: not there at all
+ *	source  source_find_fn   -                      a directory backed by a real one
  *
- * Flags: unlisted (reachable, not in readdir), fresh (a new nodeid per lookup: its write waits for
- *a commit), notify (the notify thread tells inotify), group (group sloth may do what the owner
- *may).
+ * A row that ends in {x} says which names exist: a struct node_set, alone in a dir's read column,
+ * before a colon for the other kinds:
+ *
+ *	/events/{event}         0755 dir  events_set             -          -  "..."
+ *	/config/{key}           0644 value config_set:config_read config_set_key -  "..."
+ *
+ * Flags, joined by commas: unlisted (reachable, not in readdir), fresh (a new nodeid per lookup:
+ * its write waits for a commit), notify (the notify thread tells inotify), group (group sloth may
+ * do what the owner may).
  *
  * Everything here runs on the core thread.  Handlers never block; what must wait answers later
  * through the request it was given.
@@ -84,6 +92,9 @@ struct node_set {
 	void (*release)(void *obj);
 	/* Times of the object for stat, in ns since 1970; may be NULL (start of the daemon). */
 	int64_t (*mtime_ns)(void *obj);
+	/* The name means the same thing after a restart, so chmod and chown of the object and of
+	 * what is below it are remembered.  False (events): they are refused with EPERM. */
+	bool keeps_perms;
 };
 
 /* Answer a parked lookup: the object and inode number, or a negative errno in code. */
@@ -175,7 +186,9 @@ typedef int source_find_fn(struct node *node, struct source **ret_source, struct
 /* ---- telling the tree that something changed ------------------------------------------------- */
 
 /* A node's content changed, or a name came or went below it.  Path as in the mount
- * ("/events/log"); cheap when nobody has it.  Feeds caches, poll and the notify thread. */
+ * ("/events/log"); cheap when nobody has it.  Feeds caches, poll and the notify thread.  A room
+ * must call tree_removed when an object of a set goes away: until then its node may answer from
+ * what is pinned. */
 void tree_changed(struct tree *tree, const char *path);
 void tree_added(struct tree *tree, const char *dir_path, const char *name);
 void tree_removed(struct tree *tree, const char *dir_path, const char *name);

@@ -11,10 +11,9 @@
 #include "base/err.h"
 
 #include <sys/types.h>
-#include <uv.h>
 
 struct source;
-struct lane;
+struct tree;
 
 enum source_change {
 	SOURCE_BEGUN, /* a file was opened for writing, truncated or renamed over: its content is in
@@ -34,9 +33,8 @@ struct source_owner {
 
 /* Open (making it with mode when missing) and watch a directory.  path is real and absolute;
  * tree_path is where it shows ("/hooks").  Blocks: briefly.  Returns owned. */
-int source_open(uv_loop_t *loop, struct lane *files, const char *path, const char *tree_path,
-	mode_t mode, const struct source_owner *owner, struct source **ret_source,
-	struct err *err) MUST_USE;
+int source_open(struct tree *tree, const char *path, const char *tree_path, mode_t mode,
+	const struct source_owner *owner, struct source **ret_source, struct err *err) MUST_USE;
 
 /* Handles still open keep their files; the directory stays on disk.  Accepts NULL. */
 void source_close(struct source *source);

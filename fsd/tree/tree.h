@@ -14,6 +14,7 @@
 #include "base/sbuf.h"
 
 #include <stdbool.h>
+#include <sys/queue.h>
 #include <sys/stat.h>
 #include <sys/types.h>
 #include <time.h>
@@ -41,8 +42,8 @@ enum tree_op {
 	TREE_FLUSH,    /* handle */
 	TREE_FSYNC,    /* handle */
 	TREE_OPENDIR,  /* node                       -> handle */
-	TREE_READDIR, /* handle, off=cookie, entry  (calls entry for each name until it says enough)
-		       */
+	TREE_READDIR, /* handle, off=cookie, entry (called for each name until it says enough; never
+		       * for "." and "..") */
 };
 
 /* Who asks.  in_group is called only where the owner does not match; NULL means no other groups. */
@@ -90,13 +91,23 @@ struct treq {
 	void *cancel_arg;
 	bool is_parked;
 	struct tree *tree;
-	void *kind_state; /* what a kind keeps while the request is parked */
+	int (*after)(struct treq *req, int code); /* turns a room's answer into the request's */
+	TAILQ_ENTRY(treq) waiting;                /* held reads of a handle */
 };
 
-/* Build the tree over the generated rows.  perms are loaded by tree_load_perms.  files is the lane
- * for what a backing file may make wait.  Returns owned. */
-struct tree *tree_new(uv_loop_t *loop, struct lane *files);
+/* Build the tree over a table of rows (the daemon: tree_rows, tree_row_count; borrowed).  files is
+ * the lane for what a backing file may make wait; it must be stopped before tree_free, which wants
+ * the loop to run once more.  Returns owned. */
+struct row;
+struct tree *tree_new(
+	uv_loop_t *loop, struct lane *files, const struct row *rows, unsigned row_count);
 void tree_free(struct tree *tree);
+
+/* Modes and owners that chmod and chown gave to nodes outlive the daemon: load each one kept, then
+ * say how to keep a new one (-1: not set; all -1: forget the path). */
+typedef void tree_save_perm_fn(void *arg, const char *path, int mode, int64_t uid, int64_t gid);
+void tree_load_perm(struct tree *tree, const char *path, int mode, int64_t uid, int64_t gid);
+void tree_on_perm(struct tree *tree, tree_save_perm_fn *save, void *arg);
 
 /* Say which struct node_room() gives to handlers of the rows declared in <room>.rows. */
 void tree_set_room(struct tree *tree, const char *room, void *context);

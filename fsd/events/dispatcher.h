@@ -1,9 +1,9 @@
 /* The dispatcher moves accepted events to their final state: match, queue, run, record.
  *
  * Fair: one queue per hook, round-robin; per-hook concurrency; `workers` invocations at once.
- * Bounded: it holds at most `event_buffer` unfinished events; the rest waits in the store and is
- * read back when there is room.  Results are collected during one turn of the loop and committed
- * together. Thread: core.
+ * Bounded: it holds at most `event_buffer` unfinished events and DISPATCHER_BYTES_MAX; the rest
+ * waits in the store and is read back when there is room.  Results that arrive while the store
+ * commits are committed together.  Thread: core.
  */
 #ifndef SLOTH_EVENTS_DISPATCHER_H
 #define SLOTH_EVENTS_DISPATCHER_H
@@ -13,19 +13,35 @@
 #include <stdbool.h>
 #include <uv.h>
 
+/* Bytes of the events held, roughly; above it events wait in the store as when the buffer is full.
+ */
+#define DISPATCHER_BYTES_MAX (16u * 1024 * 1024)
+
 struct dispatcher;
 struct hooks;
 struct workers;
 struct events;
+struct log;
 
-struct dispatcher *dispatcher_new(uv_loop_t *loop, struct store *store, struct hooks *hooks,
-	struct workers *workers, struct events *events);
+/* Those it works with; they outlive it.  log may be NULL. */
+struct dispatcher_rooms {
+	struct store *store;
+	struct hooks *hooks;
+	struct workers *workers;
+	struct events *events;
+	struct log *log;
+};
+
+/* Registers with hooks_on_settled.  Returns owned. */
+struct dispatcher *dispatcher_new(uv_loop_t *loop, const struct dispatcher_rooms *rooms);
+/* When nothing runs and the store is closed: both may still call back.  Accepts NULL. */
 void dispatcher_free(struct dispatcher *d);
 
 /* Read the unfinished events of the last life and start.  Called once, after hooks are loaded. */
 void dispatcher_start(struct dispatcher *d);
 
-/* An event was committed.  Keeps a reference, or only its seq when the buffer is full. */
+/* An event was committed.  Keeps a reference, or only counts it when the buffer is full.  Called in
+ * the order of seq, also before dispatcher_start. */
 void dispatcher_add(struct dispatcher *d, struct event *ev);
 
 /* Registrations settled, workers became free, a limit changed: look again. */
@@ -35,10 +51,12 @@ void dispatcher_kick(struct dispatcher *d);
  * each; false when the event is not held here (final, or still in the store). */
 typedef void dispatcher_exec_fn(void *arg, const struct execution *ex);
 bool dispatcher_executions(struct dispatcher *d, uint64_t seq, dispatcher_exec_fn *fn, void *arg);
-/* The event itself while it is held, borrowed; else NULL. */
+/* The event itself while it is held, borrowed; else NULL.  Its status becomes final only after the
+ * commit. */
 struct event *dispatcher_find(struct dispatcher *d, uint64_t seq);
 
-/* Start nothing new.  drained is called when nothing runs any more. */
+/* Start nothing new.  drained is called when nothing runs any more and every result is committed
+ * (never from inside this call). */
 void dispatcher_drain(struct dispatcher *d, void (*drained)(void *arg), void *arg);
 
 struct dispatcher_figures {

@@ -55,7 +55,7 @@ void store_append(struct store *store, struct event **events, size_t count, stor
 /* Record results: executions (insert or replace by (seq, hook_id)) and, for each event of finished,
  * its final status, error and processed_ns (only these and seq are read).  A final state in the
  * store is never overwritten.  Works inside the reserve.  Takes: the executions (the list is left
- * empty); references to the events. */
+ * empty).  Borrows the array during the call only, adds its own references to the events. */
 void store_finish(struct store *store, struct execution_list *executions, struct event **finished,
 	size_t count, store_done_fn *done, void *arg);
 

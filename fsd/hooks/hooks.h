@@ -6,13 +6,62 @@
 #define SLOTH_HOOKS_HOOKS_H
 
 #include "base/err.h"
+#include "base/log.h"
 #include "fsd/store/store.h"
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <uv.h>
 
 struct hooks;
 struct hook;
+struct tree;
+struct lane;
+struct run;
+struct check_request;
+
+/* What the registry needs of the rooms above it; wired in main.c (and faked in tests). */
+struct hooks_services {
+	void *arg;
+	uint64_t (*next_seq)(void *arg); /* events_next_seq */
+	/* The lowest seq of an event that is not final (next_seq when there is none): versions that
+	 * ended before it are forgotten. */
+	uint64_t (*oldest_seq)(void *arg);
+	/* workers_check: done(done_arg, code, meta, err). */
+	void (*check)(void *arg, const struct check_request *req,
+		void (*done)(void *arg, int code, const char *meta, const struct err *err),
+		void *done_arg);
+	void (*run)(void *arg, struct run *run);    /* workers_run */
+	void (*cancel)(void *arg, struct run *run); /* workers_cancel as interrupted */
+	/* A file was refused: one line of `errors`.  path is as in the mount. */
+	void (*report)(void *arg, const char *path, const struct err *err);
+};
+
+struct hooks_options {
+	uv_loop_t *loop;
+	struct tree *tree;
+	struct store *store;
+	struct lane *files;
+	struct log *log;
+	const char *state_dir;
+	struct hooks_services services;
+};
+
+/* Take the versions in service from the store, then look at the root's files; what changed since is
+ * checked in the background (the barrier waits for it).  Call tree_set_room(tree, "hooks", hooks),
+ * add the stacks, then hooks_start.  Blocks: yes (start only).  Returns owned. */
+int hooks_new(const struct hooks_options *opt, struct hooks **ret_hooks, struct err *err) MUST_USE;
+
+/* Every stack was added: hooks of stacks that are gone are closed. */
+void hooks_start(struct hooks *hooks);
+
+/* After the workers, the store and the file lane have stopped.  Accepts NULL. */
+void hooks_free(struct hooks *hooks);
+
+/* What a hook gets that says nothing itself (config/hook_timeout, hook_memory, and the share of
+ * config/workers the dispatcher gives one hook): shown by the files of such a hook. */
+void hooks_set_defaults(
+	struct hooks *hooks, unsigned timeout_ms, uint64_t memory_bytes, unsigned concurrency);
 
 /* A version as workers run it.  Reference counted: stays valid while executions of it exist. */
 struct hook_code {
@@ -38,7 +87,8 @@ struct hook_code {
 struct hook_code *hook_code_ref(struct hook_code *code);
 void hook_code_unref(struct hook_code *code);
 
-/* Make sure code->source is there (an old version's is read from the store). */
+/* Make sure code->source is there (an old version's is read from the store).  done is called before
+ * the return when it already is. */
 typedef void hook_ready_fn(void *arg, int code, const struct err *err);
 void hook_code_load(struct hooks *hooks, struct hook_code *code, hook_ready_fn *done, void *arg);
 

@@ -109,6 +109,7 @@ struct hook_stats {
 	uint64_t hook_id;
 	char *name, *stack;
 	uint64_t runs, failures;
+	uint32_t last_version; /* the highest ever given, so that a name that returns goes on */
 	int64_t last_run_ns, created_ns, updated_ns;
 	STAILQ_ENTRY(hook_stats) link;
 };

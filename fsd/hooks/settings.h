@@ -1,0 +1,79 @@
+/* What a hook does and may use, as its script says it and as ctl/hooks/<hook>/ overrides it.  Pure:
+ * text in, values out. */
+#ifndef SLOTH_HOOKS_SETTINGS_H
+#define SLOTH_HOOKS_SETTINGS_H
+
+#include "base/err.h"
+#include "base/sbuf.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* The settings that ctl/hooks/<hook>/ has a file for. */
+enum hook_setting {
+	SETTING_ENABLED,
+	SETTING_EVENT,
+	SETTING_DESCRIPTION,
+	SETTING_TIMEOUT,
+	SETTING_MEMORY,
+	SETTING_CONCURRENCY,
+	SETTING_COUNT, /* how many there are */
+};
+
+struct hook_settings {
+	bool is_enabled;
+	char *types;           /* patterns, one a line; "" none */
+	char *description;     /* "" none */
+	char *alias;           /* name= when it differs from the file's; NULL */
+	char *wall;            /* stack=: only that stack's events; NULL */
+	unsigned timeout_ms;   /* 0: the default */
+	uint64_t memory_bytes; /* 0: the default */
+	unsigned concurrency;  /* 0: the default */
+};
+
+void hook_settings_fini(struct hook_settings *s);
+
+/* Read the metadata a worker found (a JSON object).  -EINVAL names the field that is wrong. */
+int hook_settings_read(
+	const char *meta, struct hook_settings *ret_settings, struct err *err) MUST_USE;
+
+/* The metadata with the types of a first line `-- event: a.b, c.d` added when it names none itself.
+ * Returns owned. */
+char *hook_meta_with_comment(const char *meta, const char *source, size_t len);
+
+/* Whether a worker would notice a difference (the description makes none). */
+bool hook_settings_equal(const struct hook_settings *a, const struct hook_settings *b);
+
+/* Whether text may be the name of a hook or a stack: [A-Za-z0-9_][A-Za-z0-9_.-]{0,63}. */
+bool hook_name_is_valid(const char *text, size_t len);
+
+/* "timeout" */
+const char *hook_setting_name(enum hook_setting setting);
+
+/* Append the value as its file shows it, without a newline at the end. */
+void hook_setting_show(const struct hook_settings *s, enum hook_setting setting, struct sbuf *out);
+
+/* ---- overrides: what was written to the files instead of in the script ------------------------
+ */
+
+struct hook_overrides {
+	char *text[SETTING_COUNT]; /* NULL: as the script says */
+};
+
+void hook_overrides_fini(struct hook_overrides *o);
+bool hook_overrides_is_empty(const struct hook_overrides *o);
+
+/* Judge a value and keep it in its one written form; an empty text removes the override.  -EINVAL
+ * leaves it as it was. */
+int hook_override_set(struct hook_overrides *o, enum hook_setting setting, const char *text,
+	struct err *err) MUST_USE;
+
+/* Read the lines `key = value` of hooks.d/<hook>.conf; # begins a comment.  -EINVAL says on which
+ * line. */
+int hook_overrides_parse(struct hook_overrides *o, const char *text, struct err *err) MUST_USE;
+void hook_overrides_format(const struct hook_overrides *o, struct sbuf *out);
+
+/* Put them over what the script says. */
+void hook_overrides_apply(const struct hook_overrides *o, struct hook_settings *s);
+
+#endif

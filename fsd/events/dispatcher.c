@@ -1,0 +1,195 @@
+/* The dispatcher's life and turn.
+ *
+ * Everything that happens - an event committed, a run done, a commit done, a registration settled -
+ * only notes what is to be done and asks for a turn.  The turn comes when this turn of the loop is
+ * over: match, start, save, read on.  So a burst of a thousand results costs one look at the queues
+ * and one transaction, and no callback runs into the dispatcher while it is at work.
+ *
+ * The turn hangs on an idle handle, which also keeps the loop from going to sleep before it ran; it
+ * is stopped again at once, so an idle dispatcher costs nothing.
+ */
+#include "fsd/events/dispatcher.h"
+
+#include "base/auto.h"
+#include "base/mem.h"
+#include "fsd/events/dispatcher_impl.h"
+
+#include <assert.h>
+
+#define RETRY_MS       1000 /* the store failed: try again after */
+#define BUFFER_DEFAULT 65536
+
+static void
+turn(uv_idle_t *soon)
+{
+	struct dispatcher *d = soon->data;
+
+	(void)uv_idle_stop(soon); /* cannot fail */
+	if (!d->is_started)
+		return;
+	jobs_match(d);
+	jobs_start(d);
+	save_begin(d);
+	backlog_refill(d);
+	if (d->drained && d->running == 0 && !d->backlog.is_reading && save_is_idle(d))
+		TAKE(d->drained)(d->drained_arg);
+}
+
+void
+dispatcher_wake(struct dispatcher *d)
+{
+	if (!d->closing)
+		(void)uv_idle_start(&d->soon, turn); /* cannot fail; again is harmless */
+}
+
+static void
+on_retry(uv_timer_t *retry)
+{
+	struct dispatcher *d = retry->data;
+
+	d->is_retrying = false;
+	dispatcher_wake(d);
+}
+
+void
+dispatcher_retry_later(struct dispatcher *d)
+{
+	d->is_retrying = true;
+	if (!d->closing)
+		(void)uv_timer_start(&d->retry, on_retry, RETRY_MS, 0); /* cannot fail */
+}
+
+/* ---- life -------------------------------------------------------------------------------------
+ */
+
+static void
+on_settled(void *arg)
+{
+	dispatcher_wake(arg);
+}
+
+struct dispatcher *
+dispatcher_new(uv_loop_t *loop, const struct dispatcher_rooms *rooms)
+{
+	struct dispatcher *d = NEW(struct dispatcher);
+
+	d->loop = loop;
+	d->rooms = *rooms;
+	d->buffer = BUFFER_DEFAULT;
+	d->soon.data = d->retry.data = d;
+	(void)uv_idle_init(loop, &d->soon);   /* cannot fail */
+	(void)uv_timer_init(loop, &d->retry); /* cannot fail */
+	uv_unref((uv_handle_t *)&d->retry);
+	TAILQ_INIT(&d->ready);
+	STAILQ_INIT(&d->results);
+	STAILQ_INIT(&d->ended);
+	STAILQ_INIT(&d->saving);
+	STAILQ_INIT(&d->saving_ended);
+	backlog_init(d);
+	hooks_on_settled(rooms->hooks, on_settled, d);
+	return d;
+}
+
+void
+dispatcher_start(struct dispatcher *d)
+{
+	assert(!d->is_started);
+	d->is_started = true;
+	d->backlog.unread += store_pending_count(d->rooms.store);
+	if (store_was_crashed(d->rooms.store))
+		d->last_life_seq = store_last_seq(d->rooms.store);
+	dispatcher_wake(d);
+}
+
+static void
+on_closed(uv_handle_t *handle)
+{
+	struct dispatcher *d = handle->data;
+
+	if (--d->closing == 0)
+		free(d);
+}
+
+void
+dispatcher_free(struct dispatcher *d)
+{
+	if (!d)
+		return;
+	assert(d->running == 0 && !d->is_saving && !d->backlog.is_reading);
+	backlog_fini(d);
+	jobs_fini(d);
+	d->closing = 2;
+	uv_close((uv_handle_t *)&d->soon, on_closed);
+	uv_close((uv_handle_t *)&d->retry, on_closed);
+}
+
+void
+dispatcher_kick(struct dispatcher *d)
+{
+	jobs_update(d);
+	dispatcher_wake(d);
+}
+
+void
+dispatcher_set_buffer(struct dispatcher *d, size_t events)
+{
+	d->buffer = events ? events : 1;
+	dispatcher_wake(d);
+}
+
+void
+dispatcher_drain(struct dispatcher *d, void (*drained)(void *arg), void *arg)
+{
+	d->is_draining = true;
+	d->is_started = true; /* a stop during the start still gets its turn */
+	d->drained = drained;
+	d->drained_arg = arg;
+	dispatcher_wake(d);
+}
+
+/* ---- what others ask --------------------------------------------------------------------------
+ */
+
+static struct held *
+find(struct dispatcher *d, uint64_t seq)
+{
+	struct held *held;
+
+	HASH_FIND(hh, d->by_seq, &seq, sizeof(seq), held);
+	return held;
+}
+
+struct event *
+dispatcher_find(struct dispatcher *d, uint64_t seq)
+{
+	struct held *held = find(d, seq);
+
+	return held ? held->ev : NULL;
+}
+
+bool
+dispatcher_executions(struct dispatcher *d, uint64_t seq, dispatcher_exec_fn *fn, void *arg)
+{
+	struct held *held = find(d, seq);
+	struct job *job;
+
+	if (!held)
+		return false;
+	STAILQ_FOREACH (job, &held->jobs, sibling)
+		fn(arg, &job->ex);
+	return true;
+}
+
+void
+dispatcher_figures(struct dispatcher *d, struct dispatcher_figures *ret_figures)
+{
+	struct held *oldest = TAILQ_FIRST(&d->order);
+
+	*ret_figures = (struct dispatcher_figures){
+		.queued = d->held_count + d->backlog.fresh_count + d->backlog.unread,
+		.oldest_ns = oldest ? (uint64_t)oldest->ev->created_ns : 0,
+		.running = d->running,
+		.finished = d->finished,
+		.completed_10s = rate_sum(&d->rate, uv_now(d->loop) / 1000),
+	};
+}

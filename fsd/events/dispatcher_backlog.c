@@ -1,0 +1,241 @@
+/* Which unfinished events the dispatcher holds, and which wait in the store.
+ *
+ * Events become known in the order of seq, each after its commit (dispatcher_add).  While there is
+ * room they are held.  When there is none they are only counted, and read back later, a page at a
+ * time, one read on its way at most.  What must never happen is that an event committed while a
+ * read is on its way is lost or held twice.  Three facts see to it:
+ *
+ *  1. Every unfinished committed event with seq <= horizon is held, and none above it.  So the next
+ *     read asks for seq > horizon, and an announced event with seq <= horizon is dropped: a read
+ *     had brought it already, between its commit and its announcement.
+ *  2. A read that reaches the end sees at least what was announced before it was asked.  Together
+ *     with the events announced since - kept aside in `fresh` - that is everything there is.
+ *  3. Commits are in the order of seq, so what a page leaves out below its last event does not
+ *     exist or is final.
+ *
+ * When the end is reached: hold the page, hold those of fresh above the horizon, and announcements
+ * are held directly again.  When fresh had no room for all of them, or the page was cut, fresh is
+ * dropped and the rest is read: correct in any case, and it converges, because the gap that is left
+ * is what was committed during one read.  At start nothing is known: horizon 0 and behind.
+ *
+ * Keeping ids of the unread events instead would need memory that grows with the backlog; reading
+ * from the store always would cost every event a second trip through SQLite.
+ */
+#include "base/log.h"
+#include "base/mem.h"
+#include "fsd/events/dispatcher_impl.h"
+
+#include <assert.h>
+
+#define PAGE_MAX    1024
+#define EVENT_BYTES 512 /* an event's strings and structs, roughly, without its data */
+
+void
+backlog_init(struct dispatcher *d)
+{
+	TAILQ_INIT(&d->order);
+	STAILQ_INIT(&d->unmatched);
+	STAILQ_INIT(&d->backlog.fresh);
+	d->backlog.is_behind = true;
+}
+
+/* Takes: the reference. */
+static struct held *
+held_new(struct event *ev)
+{
+	struct held *held = NEW(struct held);
+
+	held->ev = ev;
+	held->bytes = EVENT_BYTES + ev->data_len;
+	STAILQ_INIT(&held->jobs);
+	return held;
+}
+
+static void
+held_destroy(struct held *held)
+{
+	struct job *job;
+
+	while ((job = STAILQ_FIRST(&held->jobs))) {
+		STAILQ_REMOVE_HEAD(&held->jobs, sibling);
+		job_free(job);
+	}
+	event_unref(held->final);
+	event_unref(held->ev);
+	free(held);
+}
+
+void
+held_free(struct dispatcher *d, struct held *held)
+{
+	HASH_DEL(d->by_seq, held);
+	TAILQ_REMOVE(&d->order, held, order);
+	d->held_count--;
+	d->held_bytes -= held->bytes;
+	held_destroy(held);
+}
+
+/* Takes: held, the next event above the horizon. */
+static void
+hold(struct dispatcher *d, struct held *held)
+{
+	assert(held->ev->seq > d->backlog.horizon);
+	d->backlog.horizon = held->ev->seq;
+	HASH_ADD(hh, d->by_seq, ev->seq, sizeof(held->ev->seq), held);
+	TAILQ_INSERT_TAIL(&d->order, held, order);
+	STAILQ_INSERT_TAIL(&d->unmatched, held, link);
+	d->held_count++;
+	d->held_bytes += held->bytes;
+}
+
+/* Room for one more beside what is held and set aside.  One is always allowed, however large. */
+static bool
+has_room(const struct dispatcher *d, size_t aside)
+{
+	size_t count = d->held_count + aside;
+
+	return count == 0 || (count < d->buffer && d->held_bytes < DISPATCHER_BYTES_MAX);
+}
+
+/* Keep an announced event until the read comes back, or give up on keeping them. */
+static void
+keep_fresh(struct dispatcher *d, struct event *ev)
+{
+	struct backlog *b = &d->backlog;
+	struct held *held;
+
+	b->is_fresh_whole = b->is_fresh_whole && has_room(d, b->page + b->fresh_count);
+	if (!b->is_fresh_whole) {
+		b->unread++;
+		return;
+	}
+	held = held_new(event_ref(ev));
+	STAILQ_INSERT_TAIL(&b->fresh, held, link);
+	d->held_bytes += held->bytes;
+	b->fresh_count++;
+}
+
+void
+dispatcher_add(struct dispatcher *d, struct event *ev)
+{
+	struct backlog *b = &d->backlog;
+
+	assert(ev->seq > b->newest_announced);
+	b->newest_announced = ev->seq;
+	if (ev->seq <= b->horizon)
+		return;
+	if (!b->is_behind && has_room(d, 0)) {
+		hold(d, held_new(event_ref(ev)));
+	} else if (b->is_reading) {
+		keep_fresh(d, ev);
+		return; /* the read's end looks again */
+	} else {
+		b->is_behind = true;
+		b->unread++;
+	}
+	dispatcher_wake(d);
+}
+
+/* Give up the fresh events, or hold those that the read did not bring. */
+static void
+settle_fresh(struct dispatcher *d, bool is_kept)
+{
+	struct backlog *b = &d->backlog;
+	struct held *held;
+
+	while ((held = STAILQ_FIRST(&b->fresh))) {
+		STAILQ_REMOVE_HEAD(&b->fresh, link);
+		d->held_bytes -= held->bytes;
+		if (is_kept && held->ev->seq > b->horizon) {
+			hold(d, held);
+			continue;
+		}
+		b->unread += !is_kept;
+		held_destroy(held);
+	}
+	b->fresh_count = 0;
+}
+
+/* Hold a page, each event with what an earlier life recorded of it. */
+static size_t
+hold_page(struct dispatcher *d, struct event_list *events, struct execution_list *executions)
+{
+	struct event *ev;
+	struct execution *ex;
+	size_t count = 0;
+
+	for (; (ev = STAILQ_FIRST(events)); count++) {
+		struct held *held = held_new(ev);
+
+		STAILQ_REMOVE_HEAD(events, link);
+		while ((ex = STAILQ_FIRST(executions)) && ex->seq <= ev->seq) {
+			STAILQ_REMOVE_HEAD(executions, link);
+			if (ex->seq == ev->seq)
+				jobs_add_recorded(held, ex);
+			execution_free(ex);
+		}
+		hold(d, held);
+	}
+	return count;
+}
+
+static void
+on_page(void *arg, int code, struct event_list *events, struct execution_list *executions)
+{
+	struct dispatcher *d = arg;
+	struct backlog *b = &d->backlog;
+	size_t count;
+	bool is_end;
+
+	b->is_reading = false;
+	if (code < 0) {
+		log_write(d->rooms.log, LOG_LEVEL_ERROR,
+			"unfinished events after %llu could not be read (%s): trying again",
+			(unsigned long long)b->horizon, uv_strerror(code));
+		settle_fresh(d, false);
+		dispatcher_retry_later(d);
+		return;
+	}
+	count = hold_page(d, events, executions);
+	b->unread -= count < b->unread ? count : b->unread;
+	is_end = code == 0 && count < b->page;
+	if (is_end) {
+		b->unread = b->is_fresh_whole ? 0 : b->unread;
+		if (b->horizon < b->read_target)
+			b->horizon = b->read_target;
+		b->is_behind = !b->is_fresh_whole;
+	}
+	settle_fresh(d, is_end);
+	dispatcher_wake(d);
+}
+
+void
+backlog_refill(struct dispatcher *d)
+{
+	struct backlog *b = &d->backlog;
+
+	if (!b->is_behind || b->is_reading || d->is_draining || d->is_retrying)
+		return;
+	/* Half empty at least, so that a page is worth its trip. */
+	if (d->held_count > d->buffer / 2 || d->held_bytes > DISPATCHER_BYTES_MAX / 2)
+		return;
+	b->page = d->buffer - d->held_count;
+	if (b->page > PAGE_MAX)
+		b->page = PAGE_MAX;
+	b->read_target = b->newest_announced;
+	b->is_reading = true;
+	b->is_fresh_whole = true;
+	store_read_pending(d->rooms.store, b->horizon, b->page, on_page, d);
+}
+
+void
+backlog_fini(struct dispatcher *d)
+{
+	struct held *held, *next;
+
+	settle_fresh(d, false);
+	for (held = TAILQ_FIRST(&d->order); held; held = next) {
+		next = TAILQ_NEXT(held, order);
+		held_free(d, held);
+	}
+}

@@ -59,11 +59,22 @@ enum msg {
 	 * (JSON object: id, severity, run_id, source; or ""). id = the run. Answered with the new
 	 * event's id. */
 	MSG_EMIT = 36,
-	/* A run uses the state: u32 request, u32 enum state_op of store.h, str key, str value, str
+	/* A run uses the state: u32 request, u32 enum state_op, str key, str value, str
 	 * expect, u64 expires_ns. id = the run. */
 	MSG_STATE = 37,
 	/* A log line of the worker itself: u32 level, str text. */
 	MSG_LOG = 38,
+};
+
+/* What may be done with a key of the state.  Values are JSON text. */
+enum state_op {
+	STATE_GET,    /* -> value or -ENOENT */
+	STATE_SET,    /* value */
+	STATE_DELETE, /* -> -ENOENT when absent */
+	STATE_INCR,   /* value: the number to add; -> the new number; -EINVAL: not a number */
+	STATE_CAS,    /* value, expect (NULL: must be absent) -> -EAGAIN when different */
+	STATE_KEYS,   /* key is a prefix -> one JSON array of keys */
+	STATE_CLEAR,  /* all keys of the stack that begin with key */
 };
 
 enum run_result { RUN_SUCCESS, RUN_FAILED, RUN_TIMEOUT, RUN_INTERRUPTED };

@@ -12,6 +12,7 @@
 
 #include "base/err.h"
 #include "base/sbuf.h"
+#include "base/worker_proto.h"
 #include "fsd/store/records.h"
 
 #include <stdbool.h>
@@ -138,15 +139,6 @@ void store_get_source(
 /* ---- state ---------------------------------------------------------------------------------- */
 
 /* Keys of scripts, per stack; values are JSON text.  Done in order with all other writes. */
-enum state_op {
-	STATE_GET,    /* -> value or -ENOENT */
-	STATE_SET,    /* value */
-	STATE_DELETE, /* -> -ENOENT when absent */
-	STATE_INCR,   /* value: the number to add; -> the new number; -EINVAL: not a number */
-	STATE_CAS,    /* value, expect (NULL: must be absent) -> -EAGAIN when different */
-	STATE_KEYS,   /* key is a prefix -> one JSON array of keys */
-	STATE_CLEAR,  /* all keys of the stack that begin with key */
-};
 struct state_request {
 	enum state_op op;
 	const char *stack; /* "" root */

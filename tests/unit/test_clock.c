@@ -2,8 +2,8 @@
 #include "base/clock.h"
 
 #include "tests/unit/cases.h"
+#include "tests/unit/suite.h"
 
-#include <stdlib.h>
 #include <time.h>
 
 static void
@@ -63,16 +63,10 @@ main(void)
 {
 	Suite *s = suite_create("clock");
 	TCase *tc = tcase_create("rfc3339");
-	SRunner *sr = srunner_create(s);
-	int failed;
 
 	tcase_add_test(tc, test_cases);
 	tcase_add_test(tc, test_every_day_as_the_c_library_says);
 	tcase_add_test(tc, test_clocks_advance);
 	suite_add_tcase(s, tc);
-	srunner_set_tap(sr, "-");
-	srunner_run_all(sr, CK_SILENT);
-	failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return suite_run(s);
 }

@@ -2,10 +2,10 @@
 #include "base/log.h"
 
 #include "base/sbuf.h"
+#include "tests/unit/suite.h"
 
 #include <check.h>
 #include <jansson.h>
-#include <stdlib.h>
 #include <string.h>
 
 static void
@@ -75,16 +75,10 @@ main(void)
 {
 	Suite *s = suite_create("log");
 	TCase *tc = tcase_create("lines");
-	SRunner *sr = srunner_create(s);
-	int failed;
 
 	tcase_add_test(tc, test_a_line_is_an_object);
 	tcase_add_test(tc, test_levels);
 	tcase_add_test(tc, test_level_names);
 	suite_add_tcase(s, tc);
-	srunner_set_tap(sr, "-");
-	srunner_run_all(sr, CK_SILENT);
-	failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return suite_run(s);
 }

@@ -2,8 +2,7 @@
 #include "base/units.h"
 
 #include "tests/unit/cases.h"
-
-#include <stdlib.h>
+#include "tests/unit/suite.h"
 
 typedef int parse_fn(const char *text, int64_t *ret, struct err *err);
 typedef void add_fn(struct sbuf *out, int64_t value);
@@ -60,15 +59,9 @@ main(void)
 {
 	Suite *s = suite_create("units");
 	TCase *tc = tcase_create("cases");
-	SRunner *sr = srunner_create(s);
-	int failed;
 
 	tcase_add_test(tc, test_durations);
 	tcase_add_test(tc, test_sizes);
 	suite_add_tcase(s, tc);
-	srunner_set_tap(sr, "-");
-	srunner_run_all(sr, CK_SILENT);
-	failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return suite_run(s);
 }

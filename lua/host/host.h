@@ -79,6 +79,10 @@ void host_output(lua_State *L, const char *text, size_t len);
  * is below the worker's; errors also become the error text of a run that then returns false. */
 void host_log(lua_State *L, int level, const char *text, size_t len);
 
+/* Push a table of the running invocation, made empty on first use, by name: what a module must
+ * remember for this invocation and no other (changes of the environment).  It ends with it. */
+void host_push_locals(lua_State *L, const char *name);
+
 /* Raise when the deadline has passed.  For C loops over more than a few thousand elements. */
 void host_tick(lua_State *L);
 

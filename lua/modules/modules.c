@@ -2,8 +2,20 @@
  * (lua/host/host.h), so a long list costs an invocation nothing.  Modules written in Lua need no
  * row: lua/sloth/<name>.lua is found by its name.
  */
-#include "lua/host/host.h"
+#include "lua/modules/module.h"
 
 const struct host_module host_modules[] = {
+	{"contains", module_contains},
+	{"env", module_env},
+	{"event", module_event},
+	{"exec", module_exec},
+	{"file", module_file},
+	{"file_ops", module_file_ops},
+	{"json", module_json},
+	{"log", module_log},
+	{"sleep", module_sleep},
+	{"slog", module_slog},
+	{"state", module_state},
+	{"time", module_time},
 	{NULL, NULL},
 };

@@ -55,7 +55,7 @@ UNIT_BIN   := $(patsubst tests/unit/%.c,$(BUILD)/tests/%,$(UNIT_SRC))
 .DELETE_ON_ERROR:
 .SECONDARY:
 .SECONDEXPANSION:
-.PHONY: all objects help deps run stop check check-asan check-tsan check-long e2e fuzz bench lint \
+.PHONY: all tools objects help deps run stop check check-asan check-tsan check-long e2e fuzz bench lint \
 	format install uninstall clean unit FORCE
 
 # Commands that must work on a bare machine install what is missing first, then start make anew, so
@@ -117,6 +117,14 @@ $(GEN)/lua_sources.c: tools/gen/embed.lua $(LUA_SRC)
 	@mkdir -p $(@D)
 	lua5.4 tools/gen/embed.lua lua_sources $(LUA_SRC) > $@
 
+# ---- tools of the tests ------------------------------------------------------------------------
+
+TOOLS := $(patsubst tests/tools/%.c,$(BUILD)/tools/%,$(wildcard tests/tools/*.c))
+tools: $(TOOLS)
+$(BUILD)/tools/%: tests/tools/%.c $(BASE_OBJ)
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP $(LDFLAGS) -o $@ $^ $(call libs,$(FSD_PKGS))
+
 # ---- tests -------------------------------------------------------------------------------------
 # A unit test links everything its program is made of but main().
 
@@ -149,7 +157,7 @@ unit: $$(UNIT_RUN) ## unit tests only (T=name runs what matches)
 
 E2E := $(sort $(wildcard tests/e2e/*.bats tests/fault/*.bats))
 E2E_RUN = $(if $(T),$(foreach t,$(E2E),$(if $(findstring $(T),$(t)),$(t))),$(E2E))
-e2e: all ## end-to-end tests on a real mount (T=name runs what matches)
+e2e: all tools ## end-to-end tests on a real mount (T=name runs what matches)
 	$(if $(E2E_RUN),BUILD=$(CURDIR)/$(BUILD) prove --timer -j2 -e 'bats --tap' $(E2E_RUN),@echo "no test matches '$(T)'")
 
 FUZZ := $(patsubst tests/fuzz/%.c,build/fuzz/%,$(wildcard tests/fuzz/*.c))
@@ -170,7 +178,7 @@ check-tsan: ## unit tests under the thread sanitizer
 
 check: ## every test, what is missing installed first
 	@tools/dev/deps build test lint fuzz
-	$(MAKE) --no-print-directory -j$$(nproc) all $(UNIT_BIN)
+	$(MAKE) --no-print-directory -j$$(nproc) all tools $(UNIT_BIN)
 	$(MAKE) --no-print-directory lint
 	$(MAKE) --no-print-directory unit
 	$(MAKE) --no-print-directory -j$$(nproc) VARIANT=asan unit
@@ -181,7 +189,7 @@ check: ## every test, what is missing installed first
 check-long: check ## the tests that take longer: hundreds of crashes, minutes of load
 	SLOTH_TEST_LONG=1 $(MAKE) --no-print-directory e2e FUZZ_SECONDS=300 fuzz
 
-bench: all ## measure, beside the machine's floor in the same run (JSON: build/bench.json)
+bench: all tools ## measure, beside the machine's floor in the same run (JSON: build/bench.json)
 	tests/bench/run
 
 C_FILES   := $(shell git ls-files '*.[ch]' 2>/dev/null)

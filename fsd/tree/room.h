@@ -51,8 +51,9 @@ struct source;     /* a source directory: tree/source.h */
 struct log_reader; /* a reader of a growing file: tree/log_file.h */
 struct tree;
 
-/* Returned by a handler that keeps the request and answers it later with treq_reply(). */
-#define TREE_PARKED 1
+/* Returned by a handler that keeps the request and answers it later with treq_reply() (which may
+ * come before the handler returns).  Larger than any byte count. */
+#define TREE_PARKED (1 << 30)
 
 /* ---- nodes ---------------------------------------------------------------------------------- */
 

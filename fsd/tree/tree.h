@@ -125,6 +125,9 @@ void tree_cancel(struct treq *req);
 struct node *node_ref(struct node *node);
 void node_unref(struct node *node, uint64_t count);
 
+/* Append the path of a node ("/hooks/a.lua"). */
+void node_path(const struct node *node, struct sbuf *out);
+
 /* Facts a door needs about a node. */
 uint64_t node_ino(const struct node *node);
 bool node_is_fresh(const struct node *node);  /* never share its nodeid between lookups */

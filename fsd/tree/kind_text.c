@@ -1,0 +1,83 @@
+/* Text: rendered once when opened, the same bytes until closed.
+ *
+ * stat(2) has to tell the size a read will give.  A file that is open is stat'ed by those who
+ * opened it (fstat reaches us without the handle), so the newest open snapshot answers; otherwise
+ * the text is rendered, and if it differs from last time the mtime moves.
+ */
+#include "fsd/tree/kind_text.h"
+
+#include "base/auto.h"
+
+#include <fcntl.h>
+
+int
+text_render(struct node *node, struct sbuf *out, struct err *err)
+{
+	int code = node->row->read.text(node, out, err);
+
+	if (code >= 0)
+		node_saw_content(node, out);
+	return code < 0 ? code : 0;
+}
+
+/* The newest handle that holds a snapshot. */
+static struct handle *
+snapshot_of(struct node *node)
+{
+	struct handle *h;
+
+	LIST_FOREACH (h, &node->handles, link) {
+		if ((h->flags & O_ACCMODE) != O_WRONLY)
+			return h;
+	}
+	return NULL;
+}
+
+int
+text_stat(struct node *node, struct handle *h, struct stat *st, struct err *err)
+{
+	AUTO(sbuf) struct sbuf text = {0};
+	int code;
+
+	if (!h || (h->flags & O_ACCMODE) == O_WRONLY)
+		h = snapshot_of(node);
+	if (h) {
+		st->st_size = (off_t)h->text.len;
+		return 0;
+	}
+	if (!node->row->read.text)
+		return 0;
+	code = text_render(node, &text, err);
+	st->st_size = code < 0 ? 0 : (off_t)text.len;
+	return code == -ENOENT ? code : 0; /* any other failure is for open to tell */
+}
+
+int
+text_open(struct treq *req)
+{
+	struct sbuf text = {0};
+	int code = 0;
+
+	if ((req->flags & O_ACCMODE) != O_WRONLY && req->node->row->read.text)
+		code = text_render(req->node, &text, &req->err);
+	if (code < 0) {
+		sbuf_fini(&text);
+		return code;
+	}
+	handle_new(req)->text = text;
+	return 0;
+}
+
+static int
+text_open_readonly(struct treq *req)
+{
+	if ((req->flags & O_ACCMODE) != O_RDONLY)
+		return err_set(&req->err, EACCES, "'%s' is read only", req->node->name);
+	return text_open(req);
+}
+
+const struct kind kind_text = {
+	.type = S_IFREG,
+	.stat = text_stat,
+	.ops = {[TREE_OPEN] = text_open_readonly, [TREE_READ] = handle_read_text},
+};

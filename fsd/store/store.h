@@ -45,17 +45,19 @@ bool store_was_crashed(const struct store *store);       /* no clean close befor
 
 /* ---- events --------------------------------------------------------------------------------- */
 
-/* Append accepted events; the caller has set seq (ascending over all calls) and every field. Events
- * stay alive until done by a reference the store takes.  An event whose (sender, sender_id) is
- * known is not stored twice: dup is called for it (before done) with the seq of the first one.
- * Takes: nothing (references). */
+/* Append accepted events as pending; the caller has set seq (ascending over all calls, from 1,
+ * below 2^42) and every field; created_ns ascends with seq.  Events stay alive until done by a
+ * reference the store takes; what may change later (status, error, processed_ns) is not read.  An
+ * event whose (sender, sender_id) is known is not stored twice: dup is called for it (before done)
+ * with the seq of the first one. Takes: nothing (references). */
 typedef void store_dup_fn(void *arg, struct event *ev, uint64_t first_seq);
 void store_append(struct store *store, struct event **events, size_t count, store_dup_fn *dup,
 	store_done_fn *done, void *arg);
 
 /* Record results: executions (insert or replace by (seq, hook_id)) and, for each event of finished,
- * its final status, error and processed_ns (only these and seq are read).  A final state in the
- * store is never overwritten.  Works inside the reserve.  Takes: the executions (the list is left
+ * its final status, error and processed_ns (only these and seq are read, by the call).  A final
+ * state in the store, of an event or an execution, is never overwritten.  Counters of hooks grow by
+ * the runs that became final.  Works inside the reserve.  Takes: the executions (the list is left
  * empty).  Borrows the array during the call only, adds its own references to the events. */
 void store_finish(struct store *store, struct execution_list *executions, struct event **finished,
 	size_t count, store_done_fn *done, void *arg);
@@ -77,16 +79,17 @@ void store_get_event(struct store *store, uint64_t seq, store_event_fn *done, vo
 void store_find_event(
 	struct store *store, const char *id, const char *sender, store_event_fn *done, void *arg);
 
-/* Lists, on the long lane, at most limit events.  Filters left 0 or NULL do not filter. */
+/* Lists, on the long lane, at most limit events, fewer when their data is large (8 MB an answer):
+ * only an empty list is the end.  Filters left 0 or NULL do not filter. */
 struct event_query {
 	uint64_t after_seq;  /* seq > this (ascending) ... */
 	uint64_t before_seq; /* ... or, descending, seq < this (0: from the newest) */
 	bool descending;
-	const char *type;   /* exact, or a glob with '*' */
-	const char *stack;  /* NULL: any; "" the root's */
-	int status;         /* enum event_status or -1 */
-	uint64_t cause_seq; /* effects of this event */
-	int64_t since_ns, until_ns;
+	const char *type;           /* exact, or a glob of *, ? and [a-z] */
+	const char *stack;          /* NULL: any; "" the root's */
+	int status;                 /* enum event_status or -1 */
+	uint64_t cause_seq;         /* effects of this event */
+	int64_t since_ns, until_ns; /* created_ns >= since, < until */
 	size_t limit;
 	bool without_data; /* leave data NULL: for listings */
 };
@@ -114,7 +117,7 @@ void store_event_types(struct store *store, store_text_fn *done, void *arg);
 
 /* ---- hooks ---------------------------------------------------------------------------------- */
 
-/* Everything the registry needs at start, read synchronously from the writer before the loop runs:
+/* Everything the registry needs at start, read synchronously before anything else is asked:
  * versions whose interval touches an unfinished event or is open (without sources), and counters of
  * all hooks ever registered.  Blocks: yes. */
 int store_load_hooks(struct store *store, struct hook_version_list *ret_versions,
@@ -138,14 +141,18 @@ void store_get_source(
 
 /* ---- state ---------------------------------------------------------------------------------- */
 
-/* Keys of scripts, per stack; values are JSON text.  Done in order with all other writes. */
+/* Keys of scripts, per stack; values are JSON text of at most STATE_VALUE_MAX bytes (-EFBIG; so is
+ * a list of keys over it).  Done in order with all other writes.  Operations: base/worker_proto.h;
+ * CAS gives the value there with its -EAGAIN. */
+#define STATE_VALUE_MAX (1024 * 1024)
+
 struct state_request {
 	enum state_op op;
 	const char *stack; /* "" root */
 	const char *key;
 	const char *value; /* JSON text */
 	const char *expect;
-	int64_t expires_ns; /* SET: 0 never */
+	int64_t expires_ns; /* SET, CAS: 0 never; INCR keeps what the key has */
 };
 /* Borrows the request during the call only.  done gets the value in out. */
 void store_state(
@@ -163,6 +170,7 @@ struct perm {
 STAILQ_HEAD(perm_list, perm);
 int store_load_perms(struct store *store, struct perm_list *ret_perms,
 	struct err *err) MUST_USE; /* Blocks: yes */
+/* Nothing set forgets the path. */
 void store_put_perm(struct store *store, const char *path, int mode, int64_t uid, int64_t gid);
 
 /* Retention settings take effect at the next slice. */
@@ -173,11 +181,18 @@ struct store_retention {
 };
 void store_set_retention(struct store *store, const struct store_retention *retention);
 
+/* Free space below which intake gets -ENOSPC, from the next group on. */
+void store_set_reserve(struct store *store, uint64_t bytes);
+
+/* Look for damage, on a lane of its own (worth it after a crash; minutes on a large database).
+ * done gets 0, or -EIO with a finding a line in out; -ECANCELED when the store closes first. */
+void store_check(struct store *store, store_text_fn *done, void *arg);
+
 /* Figures for `status` and `metrics`. */
 struct store_figures {
 	uint64_t db_bytes, wal_bytes, commits, last_commit_ns;
 	size_t writer_depth;
-	uint64_t events_by_status[4]; /* approximate after start, exact since */
+	uint64_t events_by_status[4]; /* as committed; processing counts as pending here */
 	bool is_full;                 /* the reserve is reached */
 };
 void store_figures(struct store *store, struct store_figures *ret_figures);

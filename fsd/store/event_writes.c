@@ -1,0 +1,354 @@
+/* Events and executions on their way in: append, finish, delete.
+ *
+ * Rules kept by the statements themselves, so that no order of calls can break them: an id of a
+ * sender is stored once (unique index), a final state is never overwritten (WHERE status), neither
+ * of an event nor of an execution.  What the core may still change while the lane works (status,
+ * error, processed_ns) is copied when the job is made; all else of an event is immutable. */
+#include "base/mem.h"
+#include "fsd/store/store_impl.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define EVENT_COST_BYTES 256 /* of a row, beside its data */
+
+/* ---- append --------------------------------------------------------------------------------- */
+
+struct append_dup {
+	struct event *ev; /* borrowed from events */
+	uint64_t first_seq;
+};
+
+struct append_job {
+	struct store_job job;
+	struct event **events; /* references */
+	size_t count;
+	struct append_dup *dups;
+	size_t dup_count;
+	store_dup_fn *dup;
+	store_done_fn *done;
+	void *arg;
+};
+
+static int
+bind_event(struct writer *w, sqlite3_stmt *stmt, const struct event *ev)
+{
+	bool has_data = ev->data && !(ev->data_len == 2 && memcmp(ev->data, "{}", 2) == 0);
+	int64_t type, stack = 0;
+	int rc = names_id(&w->names, &w->db, ev->type, &type);
+
+	if (rc == 0 && ev->stack && *ev->stack)
+		rc = names_id(&w->names, &w->db, ev->stack, &stack);
+	if (rc < 0)
+		return rc;
+	bind_int(stmt, 1, (int64_t)ev->seq);
+	bind_int(stmt, 2, type);
+	bind_int_or_null(stmt, 3, stack);
+	bind_int(stmt, 4, ev->created_ns);
+	bind_int_or_null(stmt, 5, ev->timestamp_ns == ev->created_ns ? 0 : ev->timestamp_ns);
+	bind_int(stmt, 6, ev->salt);
+	bind_text(stmt, 7, ev->sender);
+	bind_text(stmt, 8, ev->sender_id);
+	bind_int_or_null(stmt, 9, (int64_t)ev->cause_seq);
+	bind_int_or_null(stmt, 10, ev->depth);
+	bind_int_or_null(stmt, 11, (int64_t)ev->replay_of);
+	bind_text(stmt, 12, ev->replay_hook);
+	bind_text(stmt, 13, ev->agent);
+	bind_text(stmt, 14, ev->run_id);
+	bind_text(stmt, 15, ev->severity);
+	bind_text(stmt, 16, ev->source);
+	bind_bytes(stmt, 17, has_data ? ev->data : NULL, has_data ? ev->data_len : 0);
+	return 0;
+}
+
+static int
+note_dup(struct append_job *a, struct writer *w, struct event *ev)
+{
+	sqlite3_stmt *stmt = db_stmt(&w->db, SQL_EVENT_BY_SENDER);
+	int rc;
+
+	bind_text(stmt, 1, ev->sender_id);
+	bind_text(stmt, 2, ev->sender);
+	rc = db_step(&w->db, stmt);
+	if (rc <= 0)
+		return rc ? rc : err_set(&w->db.err, EIO, "event '%s' is lost", ev->sender_id);
+	if (!a->dups)
+		a->dups = NEW_N(struct append_dup, a->count);
+	a->dups[a->dup_count++] = (struct append_dup){ev, (uint64_t)column_int(stmt, 0)};
+	return db_run(&w->db, stmt);
+}
+
+static int
+append_one(struct append_job *a, struct writer *w, struct event *ev)
+{
+	bool once = ev->sender_id != NULL;
+	sqlite3_stmt *stmt = db_stmt(&w->db, once ? SQL_EVENT_INSERT_ONCE : SQL_EVENT_INSERT);
+	int rc = bind_event(w, stmt, ev);
+
+	if (rc == 0)
+		rc = db_run(&w->db, stmt);
+	if (rc < 0)
+		return rc;
+	if ((int64_t)ev->seq > w->now.last_seq)
+		w->now.last_seq = (int64_t)ev->seq;
+	if (once && sqlite3_changes(w->db.handle) == 0)
+		return note_dup(a, w, ev);
+	w->now.by_status[EVENT_PENDING]++;
+	return 0;
+}
+
+static int
+append_write(struct store_job *job, struct writer *w)
+{
+	struct append_job *a = (struct append_job *)job;
+	int rc = 0;
+
+	a->dup_count = 0;
+	for (size_t i = 0; i < a->count && rc == 0; i++)
+		rc = append_one(a, w, a->events[i]);
+	return rc;
+}
+
+static void
+append_finish(struct store_job *job)
+{
+	struct append_job *a = (struct append_job *)job;
+
+	for (size_t i = 0; i < a->dup_count && job->code == 0 && a->dup; i++)
+		a->dup(a->arg, a->dups[i].ev, a->dups[i].first_seq);
+	if (a->done)
+		a->done(a->arg, job->code, &job->err);
+	for (size_t i = 0; i < a->count; i++)
+		event_unref(a->events[i]);
+	free(a->events);
+	free(a->dups);
+}
+
+void
+store_append(struct store *store, struct event **events, size_t count, store_dup_fn *dup,
+	store_done_fn *done, void *arg)
+{
+	struct append_job *a = store_job_new(store, sizeof(*a), append_finish);
+
+	a->job.write = append_write;
+	a->job.is_intake = true;
+	a->events = NEW_N(struct event *, count);
+	a->count = count;
+	for (size_t i = 0; i < count; i++) {
+		a->events[i] = event_ref(events[i]);
+		a->job.cost_bytes += EVENT_COST_BYTES + events[i]->data_len;
+	}
+	a->dup = dup;
+	a->done = done;
+	a->arg = arg;
+	store_write(&a->job);
+}
+
+/* ---- finish --------------------------------------------------------------------------------- */
+
+struct finish_item {
+	struct event *ev; /* reference */
+	enum event_status status;
+	int64_t processed_ns;
+	char *error;
+};
+
+struct finish_job {
+	struct store_job job;
+	struct execution_list executions;
+	struct finish_item *items;
+	size_t count;
+	store_done_fn *done;
+	void *arg;
+};
+
+static bool
+has_run(enum exec_status status)
+{
+	return status >= EXEC_SUCCESS && status <= EXEC_INTERRUPTED;
+}
+
+static int
+put_execution(struct writer *w, const struct execution *ex)
+{
+	sqlite3_stmt *stmt = db_stmt(&w->db, SQL_EXECUTION_PUT);
+	int rc;
+
+	bind_int(stmt, 1, (int64_t)ex->seq);
+	bind_int(stmt, 2, (int64_t)ex->hook_id);
+	bind_int(stmt, 3, ex->version);
+	bind_int(stmt, 4, ex->status);
+	bind_int(stmt, 5, ex->attempts);
+	bind_int(stmt, 6, ex->started_ns);
+	bind_int(stmt, 7, ex->duration_ns);
+	bind_text(stmt, 8, ex->message);
+	bind_text(stmt, 9, ex->output);
+	bind_text(stmt, 10, ex->error);
+	rc = db_run(&w->db, stmt);
+	if (rc == 0 && sqlite3_changes(w->db.handle) > 0 && has_run(ex->status))
+		writer_count_hook(w, &(struct hook_delta){
+					     .hook_id = ex->hook_id,
+					     .runs = 1,
+					     .failures = ex->status != EXEC_SUCCESS,
+					     .last_run_ns = ex->started_ns,
+				     });
+	return rc;
+}
+
+static int
+finish_event(struct writer *w, const struct finish_item *item)
+{
+	sqlite3_stmt *stmt = db_stmt(&w->db, SQL_EVENT_FINISH);
+	int rc;
+
+	bind_int(stmt, 1, (int64_t)item->ev->seq);
+	bind_int(stmt, 2, item->status);
+	bind_int(stmt, 3, item->processed_ns);
+	bind_text(stmt, 4, item->error);
+	rc = db_run(&w->db, stmt);
+	if (rc == 0 && sqlite3_changes(w->db.handle) > 0) {
+		w->now.by_status[EVENT_PENDING]--;
+		w->now.by_status[item->status]++;
+	}
+	return rc;
+}
+
+static int
+finish_write(struct store_job *job, struct writer *w)
+{
+	struct finish_job *f = (struct finish_job *)job;
+	struct execution *ex;
+	int rc = 0;
+
+	STAILQ_FOREACH (ex, &f->executions, link) {
+		rc = put_execution(w, ex);
+		if (rc < 0)
+			return rc;
+	}
+	for (size_t i = 0; i < f->count && rc == 0; i++)
+		rc = finish_event(w, &f->items[i]);
+	return rc;
+}
+
+static void
+finish_finish(struct store_job *job)
+{
+	struct finish_job *f = (struct finish_job *)job;
+
+	if (f->done)
+		f->done(f->arg, job->code, &job->err);
+	execution_list_free(&f->executions);
+	for (size_t i = 0; i < f->count; i++) {
+		event_unref(f->items[i].ev);
+		free(f->items[i].error);
+	}
+	free(f->items);
+}
+
+static size_t
+execution_cost(const struct execution *ex)
+{
+	return EVENT_COST_BYTES + (ex->output ? strlen(ex->output) : 0) +
+	       (ex->error ? strlen(ex->error) : 0);
+}
+
+void
+store_finish(struct store *store, struct execution_list *executions, struct event **finished,
+	size_t count, store_done_fn *done, void *arg)
+{
+	struct finish_job *f = store_job_new(store, sizeof(*f), finish_finish);
+	struct execution *ex;
+
+	f->job.write = finish_write;
+	STAILQ_INIT(&f->executions);
+	if (executions)
+		STAILQ_CONCAT(&f->executions, executions);
+	STAILQ_FOREACH (ex, &f->executions, link)
+		f->job.cost_bytes += execution_cost(ex);
+	f->items = NEW_N(struct finish_item, count);
+	f->count = count;
+	for (size_t i = 0; i < count; i++) {
+		assert(finished[i]->status >= EVENT_COMPLETED);
+		f->items[i] = (struct finish_item){
+			.ev = event_ref(finished[i]),
+			.status = finished[i]->status,
+			.processed_ns = finished[i]->processed_ns,
+			.error = mem_strdup(finished[i]->error),
+		};
+	}
+	f->done = done;
+	f->arg = arg;
+	store_write(&f->job);
+}
+
+/* ---- delete --------------------------------------------------------------------------------- */
+
+struct delete_job {
+	struct store_job job;
+	uint64_t seq;
+	store_done_fn *done;
+	void *arg;
+};
+
+int
+event_delete(struct writer *w, uint64_t seq, enum event_status status)
+{
+	sqlite3_stmt *stmt = db_stmt(&w->db, SQL_EXECUTIONS_DELETE);
+	int rc;
+
+	bind_int(stmt, 1, (int64_t)seq);
+	rc = db_run(&w->db, stmt);
+	if (rc < 0)
+		return rc;
+	stmt = db_stmt(&w->db, SQL_EVENT_DELETE);
+	bind_int(stmt, 1, (int64_t)seq);
+	rc = db_run(&w->db, stmt);
+	if (rc == 0)
+		w->now.by_status[status]--;
+	return rc;
+}
+
+static int
+delete_write(struct store_job *job, struct writer *w)
+{
+	struct delete_job *d = (struct delete_job *)job;
+	sqlite3_stmt *stmt = db_stmt(&w->db, SQL_EVENT_STATUS);
+	enum event_status status;
+	int rc;
+
+	bind_int(stmt, 1, (int64_t)d->seq);
+	rc = db_step(&w->db, stmt);
+	if (rc < 0)
+		return rc;
+	if (rc == 0)
+		return job_refuse(job, ENOENT, "no such event");
+	status = (enum event_status)column_int(stmt, 0);
+	rc = db_run(&w->db, stmt);
+	if (rc < 0)
+		return rc;
+	if (status < EVENT_COMPLETED)
+		return job_refuse(job, EBUSY, "the event is not finished: wait until it is");
+	return event_delete(w, d->seq, status);
+}
+
+static void
+delete_finish(struct store_job *job)
+{
+	struct delete_job *d = (struct delete_job *)job;
+
+	if (d->done)
+		d->done(d->arg, job->code, &job->err);
+}
+
+void
+store_delete_event(struct store *store, uint64_t seq, store_done_fn *done, void *arg)
+{
+	struct delete_job *d = store_job_new(store, sizeof(*d), delete_finish);
+
+	d->job.write = delete_write;
+	d->seq = seq;
+	d->done = done;
+	d->arg = arg;
+	store_write(&d->job);
+}

@@ -1,0 +1,108 @@
+/* The text of the kept statements.  Codes of status stand as numbers here, because a partial index
+ * is used only when the query repeats its WHERE literally: events 0 pending, 1 processing,
+ * 2 completed, 3 failed; executions 0 pending, 1 running, 6 held are the ones not final.
+ * test_store.c holds them against the enums. */
+#include "fsd/store/sql.h"
+
+#define EVENT_INSERT                                                                               \
+	"INSERT INTO event (seq, status, type, stack, created_ns, changed_ns, timestamp_ns, salt," \
+	" sender, sender_id, cause_seq, depth, replay_of, replay_hook, agent, run_id, severity,"   \
+	" source, data) VALUES (?1, 0, ?2, ?3, ?4, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13,"    \
+	" ?14, ?15, ?16, ?17)"
+
+#define EXECUTION_COLUMNS                                                                          \
+	"SELECT x.seq, x.hook_id, h.name, h.stack, x.version, x.status, x.attempts, x.started_ns," \
+	" x.duration_ns, x.message, x.output, x.error"                                             \
+	" FROM execution x LEFT JOIN hook h ON h.id = x.hook_id "
+
+const char *const sql_text[SQL_COUNT] = {
+	[SQL_BEGIN_WRITE] = "BEGIN IMMEDIATE",
+	[SQL_BEGIN_READ] = "BEGIN",
+	[SQL_COMMIT] = "COMMIT",
+	[SQL_COUNTER_GET] = "SELECT is_open, last_seq, last_hook_id, pending, completed, failed"
+			    " FROM counter WHERE id = 1",
+	[SQL_COUNTER_SET] = "UPDATE counter SET is_open = ?1, last_seq = ?2, last_hook_id = ?3,"
+			    " pending = ?4, completed = ?5, failed = ?6 WHERE id = 1",
+	[SQL_NAME_FIND] = "SELECT id FROM name WHERE text = ?1",
+	[SQL_NAMES_LIKE] = "SELECT id FROM name WHERE text GLOB ?1",
+	[SQL_NAME_ADD] = "INSERT INTO name (text) VALUES (?1)",
+	[SQL_NAME_PRUNE] = "DELETE FROM name WHERE id BETWEEN ?1 AND ?2"
+			   " AND NOT EXISTS (SELECT 1 FROM event WHERE type = id)"
+			   " AND NOT EXISTS (SELECT 1 FROM event WHERE stack = id)",
+	[SQL_EVENT_INSERT] = EVENT_INSERT,
+	[SQL_EVENT_INSERT_ONCE] = EVENT_INSERT " ON CONFLICT (sender_id, sender)"
+					       " WHERE sender_id IS NOT NULL DO NOTHING",
+	[SQL_EVENT_BY_SENDER] = "SELECT seq FROM event WHERE sender_id = ?1 AND sender = ?2",
+	[SQL_EVENT_BY_SENDER_ID] = "SELECT max(seq) FROM event WHERE sender_id = ?1",
+	[SQL_EVENT_GET] =
+		"SELECT " SQL_EVENT_COLUMNS ", e.data" SQL_EVENT_TABLES "WHERE e.seq = ?1",
+	[SQL_EVENT_STATUS] = "SELECT status FROM event WHERE seq = ?1",
+	[SQL_EVENT_FINISH] = "UPDATE event SET status = ?2, changed_ns = ?3, error = ?4"
+			     " WHERE seq = ?1 AND status < 2",
+	[SQL_EVENT_DELETE] = "DELETE FROM event WHERE seq = ?1",
+	[SQL_EVENTS_PENDING] =
+		"SELECT " SQL_EVENT_COLUMNS ", e.data" SQL_EVENT_TABLES
+		"WHERE e.status <> 2 AND e.status = 0 AND e.seq > ?1 ORDER BY e.seq LIMIT ?2",
+	[SQL_EVENT_FROM] = "SELECT seq, created_ns FROM event WHERE seq >= ?1 ORDER BY seq LIMIT 1",
+	/* One index seek per type, however many events there are. */
+	[SQL_EVENT_TYPES] =
+		"WITH RECURSIVE used (id) AS (SELECT min(type) FROM event UNION ALL"
+		" SELECT (SELECT min(type) FROM event WHERE type > id) FROM used WHERE id NOTNULL)"
+		" SELECT text FROM name WHERE id IN (SELECT id FROM used) ORDER BY text",
+	[SQL_EVENTS_FOR_PRUNE] = "SELECT seq, status, created_ns, changed_ns FROM event"
+				 " WHERE seq > ?1 ORDER BY seq LIMIT ?2",
+	[SQL_EXECUTION_PUT] =
+		"INSERT INTO execution (seq, hook_id, version, status, attempts, started_ns,"
+		" duration_ns, message, output, error)"
+		" VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)"
+		" ON CONFLICT (seq, hook_id) DO UPDATE SET version = ?3, status = ?4,"
+		" attempts = ?5, started_ns = ?6, duration_ns = ?7, message = ?8, output = ?9,"
+		" error = ?10 WHERE status IN (0, 1, 6)",
+	[SQL_EXECUTIONS_OF_EVENT] = EXECUTION_COLUMNS "WHERE x.seq = ?1 ORDER BY x.hook_id",
+	[SQL_EXECUTIONS_OF_HOOK] = EXECUTION_COLUMNS
+	"WHERE x.hook_id = ?1 AND x.seq < ?2 ORDER BY x.seq DESC LIMIT ?3",
+	[SQL_EXECUTIONS_FAILED] =
+		EXECUTION_COLUMNS "WHERE x.hook_id = ?1 AND x.seq < ?2 AND x.status IN (3, 4, 5)"
+				  " ORDER BY x.seq DESC LIMIT ?3",
+	[SQL_EXECUTIONS_DELETE] = "DELETE FROM execution WHERE seq = ?1",
+	[SQL_HOOK_PUT] =
+		"INSERT INTO hook (id, name, stack, created_ns, updated_ns)"
+		" VALUES (?1, ?2, ?3, ?4, ?4) ON CONFLICT (id) DO UPDATE SET updated_ns = ?4",
+	[SQL_HOOK_COUNT] = "UPDATE hook SET runs = runs + ?2, failures = failures + ?3,"
+			   " last_run_ns = max(last_run_ns, ?4) WHERE id = ?1",
+	[SQL_HOOK_RENAME] = "UPDATE hook SET name = ?2 WHERE id = ?1",
+	[SQL_HOOK_STATS] = "SELECT id, name, stack, runs, failures, last_run_ns, created_ns,"
+			   " updated_ns FROM hook ORDER BY id",
+	[SQL_VERSION_CLOSE] =
+		"UPDATE hook_version SET to_seq = ?2 WHERE hook_id = ?1 AND to_seq = 0",
+	[SQL_VERSION_PUT] = "INSERT INTO hook_version (hook_id, version, from_seq, to_seq, types,"
+			    " meta, source_id, created_ns) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+	[SQL_VERSIONS_NEEDED] =
+		"SELECT v.hook_id, v.version, v.from_seq, v.to_seq, h.name, h.stack, v.types,"
+		" v.meta, c.hash, length(c.body), v.created_ns FROM hook_version v"
+		" JOIN hook h ON h.id = v.hook_id JOIN hook_source c ON c.id = v.source_id"
+		" WHERE v.to_seq = 0 OR EXISTS (SELECT 1 FROM event e WHERE e.status <> 2"
+		" AND e.status = 0 AND e.seq >= v.from_seq AND e.seq < v.to_seq)"
+		" ORDER BY v.hook_id, v.version",
+	[SQL_SOURCE_FIND] = "SELECT id FROM hook_source WHERE hash = ?1 AND body = ?2",
+	[SQL_SOURCE_ADD] = "INSERT INTO hook_source (hash, body) VALUES (?1, ?2)",
+	[SQL_SOURCE_GET] = "SELECT c.body FROM hook_version v JOIN hook_source c"
+			   " ON c.id = v.source_id WHERE v.hook_id = ?1 AND v.version = ?2",
+	[SQL_STATE_GET] = "SELECT value, expires_ns FROM state WHERE stack = ?1 AND key = ?2"
+			  " AND (expires_ns = 0 OR expires_ns > ?3)",
+	[SQL_STATE_SET] = "INSERT INTO state (stack, key, value, expires_ns)"
+			  " VALUES (?1, ?2, ?3, ?4) ON CONFLICT (stack, key)"
+			  " DO UPDATE SET value = ?3, expires_ns = ?4",
+	[SQL_STATE_DELETE] = "DELETE FROM state WHERE stack = ?1 AND key = ?2",
+	/* ?3 sorts behind every key that begins with ?2 */
+	[SQL_STATE_KEYS] = "SELECT key FROM state WHERE stack = ?1 AND key >= ?2 AND key < ?3"
+			   " AND (expires_ns = 0 OR expires_ns > ?4) ORDER BY key",
+	[SQL_STATE_CLEAR] = "DELETE FROM state WHERE stack = ?1 AND key >= ?2 AND key < ?3",
+	[SQL_STATE_EXPIRE] = "DELETE FROM state WHERE (stack, key) IN (SELECT stack, key FROM state"
+			     " WHERE expires_ns > 0 AND expires_ns <= ?1 LIMIT ?2)",
+	[SQL_PERM_PUT] = "INSERT INTO perm (path, mode, uid, gid) VALUES (?1, ?2, ?3, ?4)"
+			 " ON CONFLICT (path) DO UPDATE SET mode = ?2, uid = ?3, gid = ?4",
+	[SQL_PERM_DELETE] = "DELETE FROM perm WHERE path = ?1",
+	[SQL_PERMS] = "SELECT path, mode, uid, gid FROM perm ORDER BY path",
+	[SQL_QUICK_CHECK] = "PRAGMA quick_check(20)",
+};

@@ -1,0 +1,65 @@
+/* The statements that are prepared once per connection and kept. */
+#ifndef SLOTH_STORE_SQL_H
+#define SLOTH_STORE_SQL_H
+
+enum sql_id {
+	SQL_BEGIN_WRITE,
+	SQL_BEGIN_READ,
+	SQL_COMMIT,
+	SQL_COUNTER_GET,
+	SQL_COUNTER_SET,
+	SQL_NAME_FIND,
+	SQL_NAMES_LIKE,
+	SQL_NAME_ADD,
+	SQL_NAME_PRUNE,
+	SQL_EVENT_INSERT,
+	SQL_EVENT_INSERT_ONCE,
+	SQL_EVENT_BY_SENDER,
+	SQL_EVENT_BY_SENDER_ID,
+	SQL_EVENT_GET,
+	SQL_EVENT_STATUS,
+	SQL_EVENT_FINISH,
+	SQL_EVENT_DELETE,
+	SQL_EVENTS_PENDING,
+	SQL_EVENT_FROM,
+	SQL_EVENT_TYPES,
+	SQL_EVENTS_FOR_PRUNE,
+	SQL_EXECUTION_PUT,
+	SQL_EXECUTIONS_OF_EVENT,
+	SQL_EXECUTIONS_OF_HOOK,
+	SQL_EXECUTIONS_FAILED,
+	SQL_EXECUTIONS_DELETE,
+	SQL_HOOK_PUT,
+	SQL_HOOK_COUNT,
+	SQL_HOOK_RENAME,
+	SQL_HOOK_STATS,
+	SQL_VERSION_CLOSE,
+	SQL_VERSION_PUT,
+	SQL_VERSIONS_NEEDED,
+	SQL_SOURCE_FIND,
+	SQL_SOURCE_ADD,
+	SQL_SOURCE_GET,
+	SQL_STATE_GET,
+	SQL_STATE_SET,
+	SQL_STATE_DELETE,
+	SQL_STATE_KEYS,
+	SQL_STATE_CLEAR,
+	SQL_STATE_EXPIRE,
+	SQL_PERM_PUT,
+	SQL_PERM_DELETE,
+	SQL_PERMS,
+	SQL_QUICK_CHECK,
+	SQL_COUNT,
+};
+
+extern const char *const sql_text[SQL_COUNT];
+
+/* The columns event_from_row() reads, from event e JOIN name t LEFT JOIN name s. */
+#define SQL_EVENT_COLUMNS                                                                          \
+	"e.seq, e.status, t.text, s.text, e.created_ns, e.changed_ns, e.timestamp_ns, e.salt,"     \
+	" e.sender, e.sender_id, e.cause_seq, e.depth, e.replay_of, e.replay_hook, e.agent,"       \
+	" e.run_id, e.severity, e.source, e.error"
+#define SQL_EVENT_TABLES                                                                           \
+	" FROM event e JOIN name t ON t.id = e.type LEFT JOIN name s ON s.id = e.stack "
+
+#endif

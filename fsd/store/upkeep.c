@@ -1,0 +1,377 @@
+/* Upkeep: checkpoints and retention, in the background.
+ *
+ * Nothing here ticks.  A write arms one timer of a second; when it fires, the WAL is checkpointed
+ * and retention looks once; an idle store sleeps.  Under load a checkpoint is also asked for when
+ * the WAL has grown by CHECKPOINT_PAGES, as a job of its own, so that the group before it is
+ * acknowledged first.  Retention deletes a slice of at most SLICE_EVENTS rows per job, and asks for
+ * the next when that one is done, so writes of others always come between. */
+#include "base/mem.h"
+#include "fsd/store/store_impl.h"
+
+#include <stdlib.h>
+
+#define AFTER_WRITE_MS   1000
+#define CHECKPOINT_PAGES 4096 /* 16 MB */
+#define SLICE_EVENTS     500
+#define SLICE_PAGES      512  /* given back to the file system per job */
+#define KEEP_FREE_PAGES  1024 /* free pages worth keeping for the next rows */
+#define AGE_CHECK_MS     (3600 * 1000)
+#define PAGE_BYTES       4096
+
+struct upkeep {
+	struct store *store;
+	uv_timer_t after_write, hourly;
+	int open_handles;
+	bool is_checkpointing, is_pruning;
+	struct store_retention retention;
+	int64_t name_cursor; /* names looked at up to this id */
+};
+
+/* ---- checkpoints ---------------------------------------------------------------------------- */
+
+static void
+checkpoint_run(struct store_job *job, struct writer *w)
+{
+	(void)job;
+	writer_checkpoint(w);
+}
+
+static void
+checkpoint_finish(struct store_job *job)
+{
+	job->store->upkeep->is_checkpointing = false;
+}
+
+static void
+ask_checkpoint(struct upkeep *u)
+{
+	struct store_job *job;
+
+	if (u->is_checkpointing || u->store->is_closing)
+		return;
+	u->is_checkpointing = true;
+	job = store_job_new(u->store, sizeof(*job), checkpoint_finish);
+	job->upkeep = checkpoint_run;
+	store_write(job);
+}
+
+/* ---- retention ------------------------------------------------------------------------------ */
+
+struct prune_job {
+	struct store_job job;
+	struct store_retention limits;
+	int64_t before_ns; /* final before: delete; 0: no limit of age */
+	uint64_t cursor;   /* looked at up to this seq by the jobs before */
+	uint64_t next_cursor;
+	uint64_t slice; /* deleted by this job */
+	uint64_t total;
+	bool is_complete;
+	store_count_fn *done; /* NULL: our own */
+	void *arg;
+};
+
+struct candidate {
+	uint64_t seq;
+	enum event_status status;
+	int64_t created_ns, changed_ns;
+};
+
+/* How many events are over the limits of number and bytes; bytes count as one slice more until they
+ * fit. */
+static int
+count_excess(const struct prune_job *p, struct writer *w, uint64_t *ret_excess)
+{
+	uint64_t stored = 0;
+	int64_t pages, unused;
+	int rc;
+
+	*ret_excess = 0;
+	for (size_t i = 0; i < 4; i++)
+		stored += (uint64_t)w->now.by_status[i];
+	if (p->limits.max_count && stored > p->limits.max_count)
+		*ret_excess = stored - p->limits.max_count;
+	if (!p->limits.max_bytes)
+		return 0;
+	rc = db_get_int(&w->db, "PRAGMA page_count", &pages);
+	if (rc == 0)
+		rc = db_get_int(&w->db, "PRAGMA freelist_count", &unused);
+	if (rc == 0 && (uint64_t)(pages - unused) * PAGE_BYTES > p->limits.max_bytes)
+		*ret_excess += SLICE_EVENTS;
+	return rc;
+}
+
+static int
+read_candidates(const struct prune_job *p, struct writer *w, struct candidate *list, size_t *ret_n)
+{
+	sqlite3_stmt *stmt = db_stmt(&w->db, SQL_EVENTS_FOR_PRUNE);
+	size_t n = 0;
+	int rc;
+
+	bind_int(stmt, 1, (int64_t)p->cursor);
+	bind_int(stmt, 2, SLICE_EVENTS);
+	while ((rc = db_step(&w->db, stmt)) > 0)
+		list[n++] = (struct candidate){
+			.seq = (uint64_t)column_int(stmt, 0),
+			.status = (enum event_status)column_int(stmt, 1),
+			.created_ns = column_int(stmt, 2),
+			.changed_ns = column_int(stmt, 3),
+		};
+	*ret_n = n;
+	return rc;
+}
+
+/* One slice, oldest first.  Complete when what follows was accepted too late to be too old, and
+ * nothing is over a limit. */
+static int
+prune_write(struct store_job *job, struct writer *w)
+{
+	struct prune_job *p = (struct prune_job *)job;
+	struct candidate list[SLICE_EVENTS];
+	uint64_t excess, cursor = p->cursor;
+	size_t n = 0;
+	int rc = count_excess(p, w, &excess);
+
+	p->slice = 0;
+	if (rc == 0)
+		rc = read_candidates(p, w, list, &n);
+	if (rc < 0)
+		return rc;
+	p->is_complete = n < SLICE_EVENTS;
+	for (size_t i = 0; i < n && rc == 0; i++) {
+		const struct candidate *c = &list[i];
+
+		if (!excess && c->created_ns >= p->before_ns) {
+			p->is_complete = true;
+			break;
+		}
+		cursor = c->seq;
+		if (c->status < EVENT_COMPLETED || (!excess && c->changed_ns >= p->before_ns))
+			continue;
+		rc = event_delete(w, c->seq, c->status);
+		excess -= excess > 0;
+		p->slice++;
+	}
+	p->next_cursor = cursor;
+	return rc;
+}
+
+/* ---- tidying up after a run ----------------------------------------------------------------- */
+
+struct tidy_job {
+	struct store_job job;
+	int64_t name_cursor, next_name_cursor;
+	bool has_names; /* events were deleted: their types may be unused now */
+	bool is_complete;
+};
+
+static int
+expire_state(struct writer *w)
+{
+	sqlite3_stmt *stmt = db_stmt(&w->db, SQL_STATE_EXPIRE);
+
+	bind_int(stmt, 1, store_now_ns());
+	bind_int(stmt, 2, SLICE_EVENTS);
+	return db_run(&w->db, stmt);
+}
+
+/* A window of the names per run, around and around. */
+static int
+prune_names(struct tidy_job *t, struct writer *w)
+{
+	sqlite3_stmt *stmt = db_stmt(&w->db, SQL_NAME_PRUNE);
+	int64_t top;
+	int rc = db_get_int(&w->db, "SELECT coalesce(max(id), 0) FROM name", &top);
+
+	if (rc < 0)
+		return rc;
+	t->next_name_cursor = t->name_cursor + SLICE_EVENTS;
+	if (t->next_name_cursor >= top)
+		t->next_name_cursor = 0;
+	bind_int(stmt, 1, t->name_cursor);
+	bind_int(stmt, 2, t->name_cursor + SLICE_EVENTS);
+	names_forget(&w->names);
+	return db_run(&w->db, stmt);
+}
+
+/* Free pages are used again by the next rows, so only a real surplus is given back. */
+static int
+shrink(struct tidy_job *t, struct writer *w)
+{
+	int64_t pages, unused;
+	int rc = db_get_int(&w->db, "PRAGMA page_count", &pages);
+
+	if (rc == 0)
+		rc = db_get_int(&w->db, "PRAGMA freelist_count", &unused);
+	if (rc < 0)
+		return rc;
+	t->is_complete = unused <= KEEP_FREE_PAGES + pages / 8;
+	return t->is_complete ? 0 : db_exec(&w->db, "PRAGMA incremental_vacuum(512)");
+}
+
+static int
+tidy_write(struct store_job *job, struct writer *w)
+{
+	struct tidy_job *t = (struct tidy_job *)job;
+	int rc = expire_state(w);
+
+	if (rc == 0 && t->has_names)
+		rc = prune_names(t, w);
+	return rc < 0 ? rc : shrink(t, w);
+}
+
+static void tidy(struct upkeep *u, bool has_names);
+
+static void
+tidy_finish(struct store_job *job)
+{
+	struct tidy_job *t = (struct tidy_job *)job;
+	struct upkeep *u = job->store->upkeep;
+
+	if (t->has_names)
+		u->name_cursor = t->next_name_cursor;
+	if (job->code == 0 && !t->is_complete)
+		tidy(u, false);
+}
+
+static void
+tidy(struct upkeep *u, bool has_names)
+{
+	struct tidy_job *t;
+
+	if (u->store->is_closing)
+		return;
+	t = store_job_new(u->store, sizeof(*t), tidy_finish);
+	t->job.write = tidy_write;
+	t->job.is_quiet = true;
+	t->name_cursor = u->name_cursor;
+	t->has_names = has_names;
+	store_write(&t->job);
+}
+
+/* ---- runs ----------------------------------------------------------------------------------- */
+
+static struct prune_job *prune_new(struct store *store, const struct prune_job *from);
+
+static void
+prune_finish(struct store_job *job)
+{
+	struct prune_job *p = (struct prune_job *)job;
+	struct upkeep *u = job->store->upkeep;
+
+	if (job->code == 0) {
+		p->total += p->slice;
+		p->cursor = p->next_cursor;
+		if (!p->is_complete && !job->store->is_closing) {
+			store_write(&prune_new(job->store, p)->job);
+			return;
+		}
+	}
+	if (p->done)
+		p->done(p->arg, job->code, p->total, &job->err);
+	else
+		u->is_pruning = false;
+	tidy(u, p->total > 0);
+}
+
+static struct prune_job *
+prune_new(struct store *store, const struct prune_job *from)
+{
+	struct prune_job *p = store_job_new(store, sizeof(*p), prune_finish);
+
+	p->limits = from->limits;
+	p->before_ns = from->before_ns;
+	p->cursor = from->cursor;
+	p->total = from->total;
+	p->done = from->done;
+	p->arg = from->arg;
+	p->job.write = prune_write;
+	p->job.is_quiet = true;
+	return p;
+}
+
+void
+store_delete_before(struct store *store, int64_t before_ns, store_count_fn *done, void *arg)
+{
+	struct prune_job from = {.before_ns = before_ns, .done = done, .arg = arg};
+
+	store_write(&prune_new(store, &from)->job);
+}
+
+static void
+ask_retention(struct upkeep *u)
+{
+	const struct store_retention *r = &u->retention;
+	struct prune_job from = {.limits = *r};
+
+	if (u->is_pruning || u->store->is_closing)
+		return;
+	u->is_pruning = true;
+	if (r->max_age_ns)
+		from.before_ns = store_now_ns() - r->max_age_ns;
+	store_write(&prune_new(u->store, &from)->job);
+}
+
+void
+store_set_retention(struct store *store, const struct store_retention *retention)
+{
+	store->upkeep->retention = *retention;
+	ask_retention(store->upkeep);
+}
+
+/* ---- life ----------------------------------------------------------------------------------- */
+
+static void
+on_after_write(uv_timer_t *timer)
+{
+	struct upkeep *u = timer->data;
+
+	ask_retention(u);
+	ask_checkpoint(u);
+}
+
+static void
+on_hourly(uv_timer_t *timer)
+{
+	ask_retention(timer->data);
+}
+
+void
+upkeep_after_write(struct upkeep *u)
+{
+	if (u->store->writer.wal_pages_seen >= CHECKPOINT_PAGES)
+		ask_checkpoint(u);
+	if (!uv_is_active((uv_handle_t *)&u->after_write))
+		(void)uv_timer_start(&u->after_write, on_after_write, AFTER_WRITE_MS, 0);
+}
+
+struct upkeep *
+upkeep_new(struct store *store)
+{
+	struct upkeep *u = NEW(struct upkeep);
+
+	u->store = store;
+	(void)uv_timer_init(store->loop, &u->after_write); /* cannot fail */
+	(void)uv_timer_init(store->loop, &u->hourly);
+	u->after_write.data = u->hourly.data = u;
+	u->open_handles = 2;
+	(void)uv_timer_start(&u->hourly, on_hourly, AGE_CHECK_MS, AGE_CHECK_MS);
+	uv_unref((uv_handle_t *)&u->after_write);
+	uv_unref((uv_handle_t *)&u->hourly);
+	return u;
+}
+
+static void
+on_closed(uv_handle_t *handle)
+{
+	struct upkeep *u = handle->data;
+
+	if (--u->open_handles == 0)
+		free(u);
+}
+
+void
+upkeep_close(struct upkeep *u)
+{
+	uv_close((uv_handle_t *)&u->after_write, on_closed);
+	uv_close((uv_handle_t *)&u->hourly, on_closed);
+}

@@ -1,0 +1,329 @@
+/* Group commit.
+ *
+ * A commit with synchronous=FULL waits for the disk, so what is queued meanwhile is committed by
+ * the next one: the longer a commit takes, the larger the next group, and latency stays at two
+ * commits whatever the rate.  A group is bounded, so that its first callers do not wait for the
+ * last and the WAL grows in small steps.
+ *
+ * One job that fails must not take its neighbours with it.  A savepoint around each job would cost
+ * every job for what happens almost never; instead a failed group is rolled back and its jobs run
+ * again one by one, each in a transaction of its own.  So a job's write function may run twice. */
+#include "fsd/store/writer.h"
+
+#include "base/mem.h"
+#include "fsd/store/store_impl.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/statvfs.h>
+#include <time.h>
+
+#define GROUP_JOBS      512
+#define GROUP_BYTES     (4 * 1024 * 1024)
+#define PAGE_BYTES      4096
+#define WAL_LIMIT_PAGES (64 * 1024 * 1024 / PAGE_BYTES)
+#define RESTART_WAIT_MS 200
+
+static int64_t
+clock_ns(clockid_t clock)
+{
+	struct timespec ts;
+
+	(void)clock_gettime(clock, &ts); /* these clocks always exist */
+	return (int64_t)ts.tv_sec * 1000000000 + ts.tv_nsec;
+}
+
+int64_t
+store_now_ns(void)
+{
+	return clock_ns(CLOCK_REALTIME);
+}
+
+/* ---- counters ------------------------------------------------------------------------------- */
+
+static int
+counters_read(struct db *db, struct counters *ret_counters)
+{
+	sqlite3_stmt *stmt = db_stmt(db, SQL_COUNTER_GET);
+	int rc = db_step(db, stmt);
+
+	if (rc <= 0)
+		return rc ? rc : err_set(&db->err, EIO, "database '%s': no counters", db->path);
+	*ret_counters = (struct counters){
+		.is_open = column_int(stmt, 0),
+		.last_seq = column_int(stmt, 1),
+		.last_hook_id = column_int(stmt, 2),
+		.by_status = {column_int(stmt, 3), 0, column_int(stmt, 4), column_int(stmt, 5)},
+	};
+	return db_run(db, stmt);
+}
+
+static int
+counters_write(struct writer *w)
+{
+	sqlite3_stmt *stmt;
+
+	if (memcmp(&w->now, &w->committed, sizeof(w->now)) == 0)
+		return 0;
+	stmt = db_stmt(&w->db, SQL_COUNTER_SET);
+	bind_int(stmt, 1, w->now.is_open);
+	bind_int(stmt, 2, w->now.last_seq);
+	bind_int(stmt, 3, w->now.last_hook_id);
+	bind_int(stmt, 4, w->now.by_status[EVENT_PENDING]);
+	bind_int(stmt, 5, w->now.by_status[EVENT_COMPLETED]);
+	bind_int(stmt, 6, w->now.by_status[EVENT_FAILED]);
+	return db_run(&w->db, stmt);
+}
+
+static void
+counters_publish(struct writer *w)
+{
+	w->committed = w->now;
+	for (size_t i = 0; i < 4; i++)
+		w->by_status[i] = (uint64_t)w->now.by_status[i];
+}
+
+/* ---- counters of hooks ---------------------------------------------------------------------- */
+
+void
+writer_count_hook(struct writer *w, const struct hook_delta *delta)
+{
+	struct hook_delta *d;
+	size_t i = 0;
+
+	while (i < w->delta_count && w->deltas[i].hook_id != delta->hook_id)
+		i++;
+	if (i == w->delta_cap) {
+		w->delta_cap = w->delta_cap ? 2 * w->delta_cap : 16;
+		w->deltas = mem_realloc(w->deltas, w->delta_cap * sizeof(*w->deltas));
+	}
+	if (i == w->delta_count)
+		w->deltas[w->delta_count++] = (struct hook_delta){.hook_id = delta->hook_id};
+	d = &w->deltas[i];
+	d->runs += delta->runs;
+	d->failures += delta->failures;
+	if (delta->last_run_ns > d->last_run_ns)
+		d->last_run_ns = delta->last_run_ns;
+}
+
+static int
+deltas_write(struct writer *w)
+{
+	int rc = 0;
+
+	for (size_t i = 0; i < w->delta_count && rc == 0; i++) {
+		sqlite3_stmt *stmt = db_stmt(&w->db, SQL_HOOK_COUNT);
+
+		bind_int(stmt, 1, (int64_t)w->deltas[i].hook_id);
+		bind_int(stmt, 2, w->deltas[i].runs);
+		bind_int(stmt, 3, w->deltas[i].failures);
+		bind_int(stmt, 4, w->deltas[i].last_run_ns);
+		rc = db_run(&w->db, stmt);
+	}
+	w->delta_count = 0;
+	return rc;
+}
+
+/* ---- groups --------------------------------------------------------------------------------- */
+
+/* Whether intake must be refused.  Pages that wait in the WAL will need their place in the database
+ * too, so they count as used. */
+static void
+look_for_space(struct writer *w)
+{
+	struct statvfs fs;
+	uint64_t free_bytes, need;
+
+	if (statvfs(w->dir, &fs) != 0)
+		return; /* the commit will tell */
+	free_bytes = (uint64_t)fs.f_bavail * fs.f_frsize;
+	need = w->reserve_bytes + (uint64_t)w->wal_pages * PAGE_BYTES;
+	w->is_full = free_bytes < need;
+}
+
+static int
+run_job(struct writer *w, struct store_job *job)
+{
+	job->code = 0;
+	if (job->is_intake) {
+		if (w->is_full)
+			return job_refuse(job, ENOSPC,
+				"the disk of '%s' is nearly full: events are refused until there "
+				"is space",
+				w->dir);
+	}
+	return job->write(job, w);
+}
+
+static int
+run_transaction(struct writer *w, struct lane_jobs *group)
+{
+	struct lane_job *job;
+	int rc = db_run(&w->db, db_stmt(&w->db, SQL_BEGIN_WRITE));
+
+	STAILQ_FOREACH (job, group, link) {
+		if (rc == 0)
+			rc = run_job(w, (struct store_job *)job);
+	}
+	if (rc == 0)
+		rc = deltas_write(w);
+	if (rc == 0)
+		rc = counters_write(w);
+	if (rc == 0)
+		rc = db_run(&w->db, db_stmt(&w->db, SQL_COMMIT));
+	return rc;
+}
+
+static int
+commit_group(struct writer *w, struct lane_jobs *group)
+{
+	int64_t from_ns = clock_ns(CLOCK_MONOTONIC);
+	int rc = run_transaction(w, group);
+
+	if (rc == 0) {
+		counters_publish(w);
+		w->commits++;
+		w->last_commit_ns = (uint64_t)(clock_ns(CLOCK_MONOTONIC) - from_ns);
+		w->wal_pages_seen = w->wal_pages;
+		return 0;
+	}
+	db_rollback(&w->db);
+	w->now = w->committed;
+	w->delta_count = 0;
+	names_forget(&w->names);
+	return rc;
+}
+
+static void
+run_group(struct writer *w, struct lane_jobs *group, struct lane_jobs *finished)
+{
+	struct lane_job *job;
+	bool is_single = STAILQ_NEXT(STAILQ_FIRST(group), link) == NULL;
+	int rc = commit_group(w, group);
+
+	if (rc == 0) {
+		STAILQ_CONCAT(finished, group);
+		return;
+	}
+	while ((job = STAILQ_FIRST(group))) {
+		struct lane_jobs alone = STAILQ_HEAD_INITIALIZER(alone);
+
+		STAILQ_REMOVE_HEAD(group, link);
+		STAILQ_INSERT_TAIL(&alone, job, link);
+		if (is_single || commit_group(w, &alone) < 0)
+			(void)job_fail((struct store_job *)job, &w->db); /* told to the caller */
+		STAILQ_CONCAT(finished, &alone);
+	}
+}
+
+/* Move the head of jobs that commits together to group; true when intake is among it. */
+static bool
+take_group(struct lane_jobs *jobs, struct lane_jobs *group)
+{
+	struct lane_job *first;
+	size_t count = 0, bytes = 0;
+	bool has_intake = false;
+
+	while ((first = STAILQ_FIRST(jobs))) {
+		struct store_job *job = (struct store_job *)first;
+
+		if (!job->write || count == GROUP_JOBS || bytes > GROUP_BYTES)
+			break;
+		STAILQ_REMOVE_HEAD(jobs, link);
+		STAILQ_INSERT_TAIL(group, first, link);
+		count++;
+		bytes += job->cost_bytes;
+		has_intake |= job->is_intake;
+	}
+	return has_intake;
+}
+
+void
+writer_batch(void *arg, struct lane_jobs *jobs, struct lane_jobs *finished)
+{
+	struct lane_jobs group = STAILQ_HEAD_INITIALIZER(group);
+	struct writer *w = arg;
+	struct lane_job *first = STAILQ_FIRST(jobs);
+	struct store_job *job = (struct store_job *)first;
+
+	if (job->upkeep) {
+		STAILQ_REMOVE_HEAD(jobs, link);
+		job->upkeep(job, w);
+		STAILQ_INSERT_TAIL(finished, first, link);
+		return;
+	}
+	if (take_group(jobs, &group))
+		look_for_space(w);
+	run_group(w, &group, finished);
+}
+
+/* ---- checkpoints ---------------------------------------------------------------------------- */
+
+static int
+on_wal(void *arg, sqlite3 *handle, const char *schema, int pages)
+{
+	struct writer *w = arg;
+
+	(void)handle;
+	(void)schema;
+	w->wal_pages = pages;
+	return SQLITE_OK;
+}
+
+void
+writer_checkpoint(struct writer *w)
+{
+	int pages = w->wal_pages, moved = 0, rc;
+	int mode = pages > WAL_LIMIT_PAGES ? SQLITE_CHECKPOINT_TRUNCATE : SQLITE_CHECKPOINT_PASSIVE;
+
+	(void)sqlite3_busy_timeout(w->db.handle, RESTART_WAIT_MS); /* cannot fail */
+	rc = sqlite3_wal_checkpoint_v2(w->db.handle, NULL, mode, &pages, &moved);
+	(void)sqlite3_busy_timeout(w->db.handle, WRITER_WAIT_MS);
+	if (rc == SQLITE_OK || rc == SQLITE_BUSY)
+		w->wal_pages = pages > moved ? pages - moved : 0;
+	w->wal_pages_seen = w->wal_pages;
+}
+
+/* ---- life ----------------------------------------------------------------------------------- */
+
+static int
+write_counters_alone(struct writer *w)
+{
+	struct lane_jobs none = STAILQ_HEAD_INITIALIZER(none);
+
+	return commit_group(w, &none);
+}
+
+int
+writer_start(struct writer *w, const char *dir, bool *ret_was_crashed)
+{
+	int rc;
+
+	w->dir = dir;
+	(void)sqlite3_wal_hook(w->db.handle, on_wal, w); /* returns the hook before: none */
+	rc = counters_read(&w->db, &w->now);
+	if (rc < 0)
+		return rc;
+	counters_publish(w);
+	*ret_was_crashed = w->now.is_open != 0;
+	w->now.is_open = 1;
+	return write_counters_alone(w);
+}
+
+void
+writer_end(struct writer *w)
+{
+	w->now.is_open = 0;
+	if (write_counters_alone(w) < 0)
+		return; /* the next start takes it for a crash, which costs a check */
+	(void)sqlite3_wal_checkpoint_v2(
+		w->db.handle, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL); /* else at open */
+}
+
+void
+writer_fini(struct writer *w)
+{
+	names_forget(&w->names);
+	free(w->deltas);
+	db_close(&w->db);
+}

@@ -238,6 +238,7 @@ load_stats(struct db *db, struct hook_stats_list *stats)
 		h->last_run_ns = column_int(stmt, 5);
 		h->created_ns = column_int(stmt, 6);
 		h->updated_ns = column_int(stmt, 7);
+		h->last_version = (uint32_t)column_int(stmt, 8);
 		STAILQ_INSERT_TAIL(stats, h, link);
 	}
 	return rc;

@@ -6,6 +6,7 @@
  * is written in random order, which is most of what an event costs. */
 #include "fsd/store/records.h"
 
+#include "base/clock.h"
 #include "base/mem.h"
 
 #include <assert.h>
@@ -15,7 +16,6 @@
 #include <string.h>
 
 #define UUID_TEXT_LEN 36
-#define NS_PER_MS     1000000
 
 struct event *
 event_ref(struct event *ev)

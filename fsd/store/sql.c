@@ -72,7 +72,8 @@ const char *const sql_text[SQL_COUNT] = {
 			   " last_run_ns = max(last_run_ns, ?4) WHERE id = ?1",
 	[SQL_HOOK_RENAME] = "UPDATE hook SET name = ?2 WHERE id = ?1",
 	[SQL_HOOK_STATS] = "SELECT id, name, stack, runs, failures, last_run_ns, created_ns,"
-			   " updated_ns FROM hook ORDER BY id",
+			   " updated_ns, (SELECT coalesce(max(version), 0) FROM hook_version v"
+			   " WHERE v.hook_id = hook.id) FROM hook ORDER BY id",
 	[SQL_VERSION_CLOSE] =
 		"UPDATE hook_version SET to_seq = ?2 WHERE hook_id = ?1 AND to_seq = 0",
 	[SQL_VERSION_PUT] = "INSERT INTO hook_version (hook_id, version, from_seq, to_seq, types,"

@@ -5,6 +5,7 @@
  * read and their write.  Values are JSON text; integers stay integers through incr until they
  * overflow.  A key past its time is absent at once and removed later. */
 #include "base/auto.h"
+#include "base/clock.h"
 #include "base/mem.h"
 #include "fsd/store/store_impl.h"
 
@@ -269,7 +270,7 @@ store_state(struct store *store, const struct state_request *req, store_text_fn 
 	s->req.value = mem_strdup(req->value ? req->value : "null");
 	s->req.expect = mem_strdup(req->expect);
 	s->job.cost_bytes = strlen(s->req.value);
-	s->now_ns = store_now_ns();
+	s->now_ns = clock_real_ns();
 	s->done = done;
 	s->arg = arg;
 	store_write(&s->job);

@@ -72,8 +72,6 @@ int event_delete(struct writer *w, uint64_t seq, enum event_status status) MUST_
 void event_list_free(struct event_list *events);
 void execution_list_free(struct execution_list *executions);
 
-int64_t store_now_ns(void); /* CLOCK_REALTIME */
-
 /* upkeep.c: checkpoints and retention in the background.  Thread: core. */
 struct upkeep *upkeep_new(struct store *store);
 void upkeep_close(struct upkeep *upkeep); /* frees it when the loop turned once more */

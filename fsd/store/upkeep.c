@@ -5,6 +5,7 @@
  * the WAL has grown by CHECKPOINT_PAGES, as a job of its own, so that the group before it is
  * acknowledged first.  Retention deletes a slice of at most SLICE_EVENTS rows per job, and asks for
  * the next when that one is done, so writes of others always come between. */
+#include "base/clock.h"
 #include "base/mem.h"
 #include "fsd/store/store_impl.h"
 
@@ -169,7 +170,7 @@ expire_state(struct writer *w)
 {
 	sqlite3_stmt *stmt = db_stmt(&w->db, SQL_STATE_EXPIRE);
 
-	bind_int(stmt, 1, store_now_ns());
+	bind_int(stmt, 1, clock_real_ns());
 	bind_int(stmt, 2, SLICE_EVENTS);
 	return db_run(&w->db, stmt);
 }
@@ -307,7 +308,7 @@ ask_retention(struct upkeep *u)
 		return;
 	u->is_pruning = true;
 	if (r->max_age_ns)
-		from.before_ns = store_now_ns() - r->max_age_ns;
+		from.before_ns = clock_real_ns() - r->max_age_ns;
 	store_write(&prune_new(u->store, &from)->job);
 }
 

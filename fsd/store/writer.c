@@ -10,34 +10,19 @@
  * again one by one, each in a transaction of its own.  So a job's write function may run twice. */
 #include "fsd/store/writer.h"
 
+#include "base/clock.h"
 #include "base/mem.h"
 #include "fsd/store/store_impl.h"
 
 #include <stdlib.h>
 #include <string.h>
 #include <sys/statvfs.h>
-#include <time.h>
 
 #define GROUP_JOBS      512
 #define GROUP_BYTES     (4 * 1024 * 1024)
 #define PAGE_BYTES      4096
 #define WAL_LIMIT_PAGES (64 * 1024 * 1024 / PAGE_BYTES)
 #define RESTART_WAIT_MS 200
-
-static int64_t
-clock_ns(clockid_t clock)
-{
-	struct timespec ts;
-
-	(void)clock_gettime(clock, &ts); /* these clocks always exist */
-	return (int64_t)ts.tv_sec * 1000000000 + ts.tv_nsec;
-}
-
-int64_t
-store_now_ns(void)
-{
-	return clock_ns(CLOCK_REALTIME);
-}
 
 /* ---- counters ------------------------------------------------------------------------------- */
 
@@ -177,13 +162,13 @@ run_transaction(struct writer *w, struct lane_jobs *group)
 static int
 commit_group(struct writer *w, struct lane_jobs *group)
 {
-	int64_t from_ns = clock_ns(CLOCK_MONOTONIC);
+	int64_t from_ns = clock_mono_ns();
 	int rc = run_transaction(w, group);
 
 	if (rc == 0) {
 		counters_publish(w);
 		w->commits++;
-		w->last_commit_ns = (uint64_t)(clock_ns(CLOCK_MONOTONIC) - from_ns);
+		w->last_commit_ns = (uint64_t)(clock_mono_ns() - from_ns);
 		w->wal_pages_seen = w->wal_pages;
 		return 0;
 	}

@@ -1,0 +1,635 @@
+/* The pool: which process runs what, and until when.
+ *
+ * A crew is the workers of one user.  A run goes to the process with the least to do; another is
+ * forked while all are busy and there are fewer than cores.  One that was given something and has
+ * been silent for SUSPECT_MS is passed over (it may hang in a C function), and a few more than
+ * cores are allowed then, so that a hook that hangs for its whole timeout does not stop the others.
+ *
+ * There is one timer, set to the earliest deadline.  It is not moved when that run ends, so most
+ * runs cost no timer work at all; it then fires once for nothing and looks for the next.  With
+ * nothing under way it is off: an idle pool has no wake-ups.
+ *
+ * Sending and burying happen once a turn of the loop (on_soon): all frames of a turn for one worker
+ * go out in one write, and no worker disappears under a callback of its own.
+ */
+#include "fsd/workers/workers.h"
+
+#include "base/auto.h"
+#include "base/clock.h"
+#include "base/mem.h"
+#include "fsd/workers/cgroup.h"
+#include "fsd/workers/pool.h"
+
+#include <assert.h>
+#include <poll.h>
+#include <pwd.h>
+#include <string.h>
+
+#define SUSPECT_MS    50
+#define SWEEP_MS      2000 /* for what hooks left behind, at stop */
+#define LIMIT_DEFAULT 100
+#define TIMEOUT_MS    30000
+#define MEMORY_BYTES  (64ull << 20)
+
+/* ---- turns ------------------------------------------------------------------------------------
+ */
+
+static void
+bury_dead(struct workers *pool)
+{
+	struct crew *crew;
+	struct worker *w, *next;
+
+	LIST_FOREACH (crew, &pool->crews, link) {
+		for (w = TAILQ_FIRST(&crew->workers); w; w = next) {
+			next = TAILQ_NEXT(w, link);
+			if (w->is_lost && w->is_exited)
+				worker_bury(w);
+		}
+	}
+}
+
+static void
+on_soon(uv_idle_t *soon)
+{
+	struct workers *pool = soon->data;
+	struct worker *w;
+
+	(void)uv_idle_stop(soon); /* cannot fail */
+	while ((w = STAILQ_FIRST(&pool->dirty))) {
+		STAILQ_REMOVE_HEAD(&pool->dirty, dirty_link);
+		w->is_dirty = false;
+		worker_flush(w);
+	}
+	bury_dead(pool);
+}
+
+void
+pool_soon(struct workers *pool)
+{
+	if (!pool->is_stopping)
+		(void)uv_idle_start(&pool->soon, on_soon); /* cannot fail; again is harmless */
+}
+
+/* ---- deadlines --------------------------------------------------------------------------------
+ */
+
+/* The worker of an overdue run is killed; the rest follows when it is gone. */
+static void
+on_deadline(uv_timer_t *timer)
+{
+	struct workers *pool = timer->data;
+	uint64_t now = uv_hrtime(), next = 0;
+
+	pool->armed_ns = 0;
+	for (uint32_t i = 0; i < pool->slots.cap; i++) {
+		struct slot *slot = &pool->slots.at[i];
+
+		if (!slot->worker || slot->is_overdue)
+			continue;
+		if (slot->deadline_ns <= now) {
+			slot->is_overdue = true;
+			worker_kill(slot->worker);
+		} else if (next == 0 || slot->deadline_ns < next) {
+			next = slot->deadline_ns;
+		}
+	}
+	if (next)
+		pool_arm(pool, next);
+}
+
+void
+pool_arm(struct workers *pool, uint64_t deadline_ns)
+{
+	uint64_t now = uv_hrtime();
+	uint64_t wait_ms = deadline_ns > now ? (deadline_ns - now) / NS_PER_MS + 1 : 0;
+
+	if (pool->armed_ns && pool->armed_ns <= deadline_ns)
+		return;
+	pool->armed_ns = deadline_ns;
+	uv_update_time(pool->loop);
+	(void)uv_timer_start(&pool->deadline, on_deadline, wait_ms, 0); /* cannot fail */
+}
+
+/* ---- choosing a process -----------------------------------------------------------------------
+ */
+
+static char *
+home_of(uid_t uid)
+{
+	const char *own = getenv("HOME");
+	struct passwd entry, *found = NULL;
+	char text[4096];
+
+	if (uid == geteuid() && own && own[0])
+		return mem_strdup(own);
+	if (getpwuid_r(uid, &entry, text, sizeof(text), &found) != 0 || !found)
+		return mem_strdup("/");
+	return mem_strdup(found->pw_dir);
+}
+
+static struct crew *
+crew_of(struct workers *pool, uid_t uid, gid_t gid)
+{
+	struct crew *crew;
+
+	LIST_FOREACH (crew, &pool->crews, link) {
+		if (crew->uid == uid && crew->gid == gid)
+			return crew;
+	}
+	crew = NEW(struct crew);
+	crew->uid = uid;
+	crew->gid = gid;
+	crew->home = home_of(uid);
+	TAILQ_INIT(&crew->workers);
+	LIST_INSERT_HEAD(&pool->crews, crew, link);
+	return crew;
+}
+
+static bool
+is_usable(const struct worker *w, enum worker_use use)
+{
+	return w->use == use && !w->is_lost && !w->is_killed && !w->is_retiring;
+}
+
+static bool
+is_suspect(const struct worker *w, uint64_t now)
+{
+	return w->unstarted > 0 && now > w->heard_ns + SUSPECT_MS * NS_PER_MS;
+}
+
+static struct worker *
+pick_shared(struct workers *pool, struct crew *crew)
+{
+	uint64_t now = uv_hrtime();
+	struct worker *w, *best = NULL, *any = NULL;
+	unsigned count = 0;
+
+	TAILQ_FOREACH (w, &crew->workers, link) {
+		if (!is_usable(w, WORKER_SHARED))
+			continue;
+		count++;
+		if (!any || w->load < any->load)
+			any = w;
+		if (!is_suspect(w, now) && (!best || w->load < best->load))
+			best = w;
+	}
+	if (best && (best->load == 0 || count >= pool->cores))
+		return best;
+	if (count < (best ? pool->cores : 2 * pool->cores))
+		return worker_new(crew, pool, WORKER_SHARED);
+	return best ? best : any;
+}
+
+static struct worker *
+pick_solo(struct workers *pool, struct crew *crew, uint64_t hook_id)
+{
+	struct worker *w, *least = NULL;
+	unsigned count = 0;
+
+	TAILQ_FOREACH (w, &crew->workers, link) {
+		if (!is_usable(w, WORKER_SOLO))
+			continue;
+		if (w->solo_hook_id == hook_id)
+			return w;
+		count++;
+		if (!least || w->load < least->load)
+			least = w;
+	}
+	if (count >= SOLO_MAX)
+		return least; /* so many bad hooks have to share */
+	w = worker_new(crew, pool, WORKER_SOLO);
+	w->solo_hook_id = hook_id;
+	return w;
+}
+
+static struct worker *
+pick_check(struct workers *pool, struct crew *crew)
+{
+	struct worker *w;
+
+	TAILQ_FOREACH (w, &crew->workers, link) {
+		if (is_usable(w, WORKER_CHECK))
+			return w;
+	}
+	return worker_new(crew, pool, WORKER_CHECK);
+}
+
+/* ---- hooks that run alone ---------------------------------------------------------------------
+ */
+
+/* End the process of a hook that has been edited, when it has nothing to do. */
+static void
+retire_solo(struct crew *crew, uint64_t hook_id)
+{
+	struct worker *w;
+
+	TAILQ_FOREACH (w, &crew->workers, link) {
+		if (w->use != WORKER_SOLO || w->solo_hook_id != hook_id)
+			continue;
+		w->is_retiring = true;
+		if (w->load == 0)
+			worker_lost(w, NULL);
+	}
+}
+
+static bool
+is_solo(struct workers *pool, struct crew *crew, const struct hook_code *code)
+{
+	struct solo *solo;
+
+	HASH_FIND(hh, pool->solos, &code->hook_id, sizeof(code->hook_id), solo);
+	if (!solo || code->version < solo->version)
+		return solo != NULL;
+	if (code->version == solo->version)
+		return true;
+	HASH_DEL(pool->solos, solo);
+	free(solo);
+	retire_solo(crew, code->hook_id);
+	return false;
+}
+
+void
+pool_make_solo(struct workers *pool, const struct hook_code *code)
+{
+	struct solo *solo;
+
+	HASH_FIND(hh, pool->solos, &code->hook_id, sizeof(code->hook_id), solo);
+	if (!solo) {
+		solo = NEW(struct solo);
+		solo->hook_id = code->hook_id;
+		HASH_ADD(hh, pool->solos, hook_id, sizeof(solo->hook_id), solo);
+	}
+	if (solo->version < code->version)
+		solo->version = code->version;
+}
+
+/* ---- placing ----------------------------------------------------------------------------------
+ */
+
+static uint32_t
+place(struct workers *pool, struct worker *w, uint64_t timeout_ms, struct slot **ret_slot)
+{
+	uint64_t now = uv_hrtime();
+	uint32_t id = slots_take(&pool->slots, ret_slot);
+
+	(*ret_slot)->worker = w;
+	(*ret_slot)->deadline_ns = now + (timeout_ms + GRACE_MS) * NS_PER_MS;
+	if (w->unstarted == 0)
+		w->heard_ns = now;
+	w->load++;
+	w->unstarted++;
+	pool_arm(pool, (*ret_slot)->deadline_ns);
+	return id;
+}
+
+void
+pool_place_run(struct workers *pool, struct run *run)
+{
+	const struct hook_code *code = run->code;
+	struct crew *crew = crew_of(pool, code->uid, code->gid);
+	struct worker *w = is_solo(pool, crew, code) ? pick_solo(pool, crew, code->hook_id)
+						     : pick_shared(pool, crew);
+	struct slot *slot;
+
+	run->id = place(pool, w, code->timeout_ms ? code->timeout_ms : pool->timeout_ms, &slot);
+	slot->run = run;
+	pool->runs++;
+	if (!w->is_lost)
+		talk_run(w, run->id, run);
+}
+
+void
+pool_place_check(struct workers *pool, struct check *check)
+{
+	struct worker *w = pick_check(pool, crew_of(pool, check->uid, check->gid));
+	struct slot *slot;
+	uint32_t id = place(pool, w, CHECK_TIMEOUT_MS, &slot);
+
+	slot->check = check;
+	if (!w->is_lost)
+		talk_check(w, id, check);
+}
+
+void
+pool_release(struct workers *pool, struct slot *slot)
+{
+	struct worker *w = slot->worker;
+
+	w->load--;
+	w->unstarted -= !slot->started_ns;
+	pool->runs -= slot->run != NULL;
+	slots_release(&pool->slots, slot);
+	if (w->load == 0 && (w->is_retiring || w->use == WORKER_CHECK))
+		worker_lost(w, NULL);
+	if (pool->slots.used == 0) {
+		(void)uv_timer_stop(&pool->deadline); /* cannot fail */
+		pool->armed_ns = 0;
+	}
+}
+
+void
+check_free(struct check *check)
+{
+	free(check->path);
+	free(check->source);
+	free(check->lib_dirs);
+	free(check);
+}
+
+/* ---- the zygote -------------------------------------------------------------------------------
+ */
+
+static struct worker *
+find_worker(struct workers *pool, uint32_t request, pid_t pid)
+{
+	struct crew *crew;
+	struct worker *w;
+
+	LIST_FOREACH (crew, &pool->crews, link) {
+		TAILQ_FOREACH (w, &crew->workers, link) {
+			if (request ? w->request == request : w->pid == pid && !w->is_exited)
+				return w;
+		}
+	}
+	return NULL;
+}
+
+static void
+on_forked(struct workers *pool, struct zygote_news *news)
+{
+	struct worker *w = find_worker(pool, news->request, 0);
+
+	if (!w) {
+		fd_auto(&news->pidfd); /* buried without having lived */
+		return;
+	}
+	if (news->pid == 0) {
+		w->is_exited = true;
+		worker_lost(w, news->error);
+		pool_soon(pool);
+		return;
+	}
+	w->pid = news->pid;
+	w->pidfd = TAKE_FD(news->pidfd);
+	if (w->is_killed)
+		worker_kill(w);
+}
+
+/* Without the zygote every worker dies.  Wait for that, so that what is repeated elsewhere cannot
+ * run twice at once. */
+static void
+zygote_lost(struct workers *pool)
+{
+	uint32_t newest = pool->forks; /* later ones are the next zygote's */
+	struct crew *crew;
+	struct worker *w;
+
+	log_write(pool->log, LOG_LEVEL_ERROR,
+		"the process that forks workers has ended: what ran is interrupted, a new one is "
+		"started");
+	uv_close((uv_handle_t *)pool->zygote_poll, (uv_close_cb)free);
+	pool->zygote_poll = NULL;
+	zygote_stop(pool->zygote_fd, pool->zygote_pid);
+	pool->zygote_fd = -1;
+	LIST_FOREACH (crew, &pool->crews, link) {
+		TAILQ_FOREACH (w, &crew->workers, link) {
+			struct pollfd end = {.fd = w->pidfd, .events = POLLIN};
+
+			if (w->is_exited || w->request > newest)
+				continue;
+			worker_kill(w);
+			if (w->pidfd >= 0)
+				(void)poll(&end, 1, SWEEP_MS); /* SIGKILL ends it */
+			worker_exited(w, -1);
+		}
+	}
+}
+
+static void
+on_zygote(uv_poll_t *handle, int status, int events)
+{
+	struct workers *pool = handle->data;
+	struct zygote_news news;
+	struct worker *w;
+	int rc = status;
+
+	(void)events; /* only UV_READABLE was asked for */
+	while (rc >= 0 && (rc = zygote_hear(pool->zygote_fd, &news)) > 0) {
+		if (news.type == ZYGOTE_FORKED)
+			on_forked(pool, &news);
+		else if ((w = find_worker(pool, 0, news.pid)))
+			worker_exited(w, news.status);
+	}
+	if (rc < 0)
+		zygote_lost(pool);
+}
+
+static int
+need_zygote(struct workers *pool, struct err *err)
+{
+	const struct zygote_options opt = {.program = pool->program,
+		.scope = pool->fence.scope,
+		.mount = pool->mount,
+		.bin_dir = pool->bin_dir,
+		.lock_fd = pool->fence.lock_fd};
+	int rc;
+
+	if (pool->zygote_fd >= 0)
+		return 0;
+	rc = zygote_start(&opt, &pool->zygote_fd, &pool->zygote_pid, err);
+	if (rc < 0)
+		return rc;
+	pool->zygote_poll = NEW(uv_poll_t);
+	rc = uv_poll_init(pool->loop, pool->zygote_poll, pool->zygote_fd);
+	assert(rc == 0); /* a new socket can be polled */
+	pool->zygote_poll->data = pool;
+	(void)uv_poll_start(pool->zygote_poll, UV_READABLE, on_zygote); /* cannot fail */
+	return 0;
+}
+
+int
+pool_ask_zygote(struct workers *pool, const struct zygote_fork *req, struct err *err)
+{
+	int rc = need_zygote(pool, err);
+
+	return rc < 0 ? rc : zygote_ask(pool->zygote_fd, req, err);
+}
+
+/* ---- what others call -------------------------------------------------------------------------
+ */
+
+static void
+on_handle_closed(uv_handle_t *handle)
+{
+	pool_unref(handle->data);
+}
+
+void
+pool_unref(struct workers *pool)
+{
+	struct crew *crew;
+	struct solo *solo, *next;
+
+	if (--pool->refs > 0)
+		return;
+	while ((crew = LIST_FIRST(&pool->crews))) {
+		LIST_REMOVE(crew, link);
+		free(crew->home);
+		free(crew);
+	}
+	HASH_ITER (hh, pool->solos, solo, next) {
+		HASH_DEL(pool->solos, solo);
+		free(solo);
+	}
+	slots_fini(&pool->slots);
+	free(pool->program);
+	free(pool->mount);
+	free(pool->bin_dir);
+	free(pool->cgroup);
+	free(pool);
+}
+
+static void
+close_handles(struct workers *pool)
+{
+	uv_close((uv_handle_t *)&pool->soon, on_handle_closed);
+	uv_close((uv_handle_t *)&pool->deadline, on_handle_closed);
+	if (pool->zygote_poll)
+		uv_close((uv_handle_t *)pool->zygote_poll, (uv_close_cb)free);
+	pool->zygote_poll = NULL;
+}
+
+int
+workers_start(uv_loop_t *loop, const struct worker_options *opt,
+	const struct worker_services *services, struct workers **ret_workers, struct err *err)
+{
+	struct workers *pool = NEW(struct workers);
+	int rc;
+
+	pool->loop = loop;
+	pool->refs = 2; /* the two handles */
+	pool->program = mem_strdup(opt->program);
+	pool->mount = mem_strdup(opt->mount);
+	pool->bin_dir = mem_strdup(opt->bin_dir);
+	pool->log = opt->log;
+	pool->services = *services;
+	pool->zygote_fd = -1;
+	pool->fence.lock_fd = -1;
+	pool->cores = uv_available_parallelism() < 2 ? 2 : uv_available_parallelism();
+	pool->limit = LIMIT_DEFAULT;
+	pool->timeout_ms = TIMEOUT_MS;
+	pool->memory_bytes = MEMORY_BYTES;
+	LIST_INIT(&pool->crews);
+	STAILQ_INIT(&pool->dirty);
+	pool->soon.data = pool->deadline.data = pool;
+	(void)uv_idle_init(loop, &pool->soon);      /* cannot fail */
+	(void)uv_timer_init(loop, &pool->deadline); /* cannot fail */
+	rc = fence_take(opt->state_dir, &pool->fence, err);
+	if (rc == 0) {
+		pool->cgroup = cgroup_open(pool->fence.scope);
+		rc = need_zygote(pool, err);
+	}
+	if (rc < 0) {
+		fence_fini(&pool->fence);
+		close_handles(pool);
+		return rc;
+	}
+	*ret_workers = pool;
+	return 0;
+}
+
+void
+workers_set_limit(struct workers *w, unsigned invocations)
+{
+	w->limit = invocations ? invocations : 1;
+}
+
+void
+workers_set_defaults(struct workers *w, unsigned timeout_ms, uint64_t memory_bytes)
+{
+	w->timeout_ms = timeout_ms;
+	w->memory_bytes = memory_bytes;
+}
+
+unsigned
+workers_limit(const struct workers *w)
+{
+	return w->limit;
+}
+
+unsigned
+workers_busy(const struct workers *w)
+{
+	return w->runs;
+}
+
+unsigned
+workers_processes(const struct workers *w)
+{
+	return w->processes;
+}
+
+void
+workers_run(struct workers *w, struct run *run)
+{
+	assert(run->code->source && run->done && !w->is_stopping);
+	run->is_restarted = false;
+	pool_place_run(w, run);
+}
+
+void
+workers_cancel(struct workers *w, struct run *run, enum run_result result)
+{
+	struct slot *slot = slots_find(&w->slots, run->id);
+
+	if (!slot || slot->run != run || slot->is_cancelled)
+		return;
+	slot->is_cancelled = true;
+	slot->wanted = result;
+	slot->deadline_ns = uv_hrtime() + GRACE_MS * NS_PER_MS;
+	pool_arm(w, slot->deadline_ns);
+	if (!slot->worker->is_lost)
+		talk_cancel(slot->worker, run->id, result);
+}
+
+void
+workers_check(struct workers *w, const struct check_request *req, workers_meta_fn *done, void *arg)
+{
+	struct check *check = NEW(struct check);
+
+	check->path = mem_strdup(req->path);
+	check->source = mem_strndup(req->source, req->source_len);
+	check->source_len = req->source_len;
+	check->lib_dirs = mem_strdup(req->lib_dirs);
+	check->uid = req->uid;
+	check->gid = req->gid;
+	check->done = done;
+	check->arg = arg;
+	pool_place_check(w, check);
+}
+
+void
+workers_stop(struct workers *w)
+{
+	struct crew *crew;
+	struct worker *worker;
+
+	if (!w)
+		return;
+	w->is_stopping = true;
+	zygote_stop(w->zygote_fd, w->zygote_pid);
+	w->zygote_fd = -1;
+	cgroup_kill(w->cgroup);
+	(void)fence_sweep(w->fence.scope, SWEEP_MS);
+	LIST_FOREACH (crew, &w->crews, link) {
+		TAILQ_FOREACH (worker, &crew->workers, link) {
+			if (!worker->is_exited)
+				worker_exited(worker, -1);
+		}
+	}
+	bury_dead(w);
+	cgroup_close(w->cgroup);
+	fence_fini(&w->fence);
+	close_handles(w);
+}

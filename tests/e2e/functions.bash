@@ -12,9 +12,9 @@
 
 # shellcheck disable=SC2016 # conditions are evaluated later, by wait_for
 
-TOP=${TOP:-$(cd "$BATS_TEST_DIRNAME/../.." && pwd)}
+TOP=${TOP:-$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)}
 BUILD=${BUILD:-$TOP/build/${VARIANT:-release}}
-export PATH=$BUILD:$PATH
+export PATH=$BUILD:$BUILD/tools:$PATH
 STATE=$BATS_TEST_TMPDIR/state
 MNT=$BATS_TEST_TMPDIR/mnt
 export SLOTH_RUNNER_CACHE_DIR=$STATE SLOTH_RUNNER_MOUNT=$MNT SLOTH_RUNNER_CONFIG_DIR=$BATS_TEST_TMPDIR/etc

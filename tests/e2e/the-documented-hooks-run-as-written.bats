@@ -1,0 +1,139 @@
+#!/usr/bin/env bats
+# The examples of the public documentation, with no change but where the alert file lies.
+
+load functions
+setup() { start_fsd; }
+teardown() { cleanup; }
+
+@test "an alert on task.failed appends a line to a file" {
+	cat >"$MNT/hooks/failure_alert.lua" <<-LUA
+		function on_event()
+		    -- Access event data
+		    local task = event.task or event.data.task
+
+		    -- Log the failure
+		    local alert = string.format(
+		        "ALERT: Task '%s' failed on agent '%s'\\\\nError: %s",
+		        task.task_name,
+		        task.agent_name,
+		        task.error
+		    )
+
+		    -- Use globally available modules
+		    file_ops.lineinfile({
+		        path = "$BATS_TEST_TMPDIR/failures.log",
+		        line = alert,
+		        create = true
+		    })
+
+		    print("Alert sent for failed task: " .. task.task_name)
+		    return true
+		end
+	LUA
+	wait_for 5 'grep -q "no event" "$MNT/ctl/hooks/failure_alert/status"'
+	echo task.failed >"$MNT/ctl/hooks/failure_alert/event"
+	[ "$(cat "$MNT/ctl/hooks/failure_alert/status")" = ok ]
+
+	id=$(emit '{"type":"task.failed","data":{"task":{"task_name":"deploy_app","agent_name":"web-1","error":"Connection refused"}}}')
+	[ "$(timeout 10 cat "$MNT/events/$id/wait")" = completed ]
+	[ "$(cat "$MNT/events/$id/hooks/failure_alert/output")" = "Alert sent for failed task: deploy_app" ]
+	grep -q "ALERT: Task 'deploy_app' failed on agent 'web-1'" "$BATS_TEST_TMPDIR/failures.log"
+}
+
+@test "auto-scaling keeps a cooldown in state and runs a command" {
+	mkdir "$BATS_TEST_TMPDIR/bin"
+	cat >"$MNT/hooks/auto_scale_agents.lua" <<-LUA
+		local hook = {
+		  name = "auto_scale_agents",
+		  event_type = "system.cpu_high"
+		}
+
+		function hook.execute(event)
+		  local exec = require("exec")
+		  local state = require("state")
+		  local resource = event.data.resource
+		  local current_usage = resource.current
+
+		  -- Check if we already scaled recently
+		  local last_scale = state.get("last_scale_time") or 0
+		  local now = os.time()
+		  if now - last_scale < 300 then -- 5 minute cooldown
+		    return true, "Cooldown active, skipping scale"
+		  end
+
+		  -- Scale up: add new agent
+		  exec.run("echo new-agent-" .. now .. " >> $BATS_TEST_TMPDIR/agents")
+
+		  -- Update state
+		  state.set("last_scale_time", now)
+		  return true, "Scaled up infrastructure"
+		end
+
+		return hook
+	LUA
+	wait_for 5 'grep -qx ok "$MNT/ctl/hooks/auto_scale_agents/status"'
+	for n in 1 2 3; do
+		id=$(emit '{"type":"system.cpu_high","data":{"resource":{"current":93.5}}}')
+		[ "$(timeout 10 cat "$MNT/events/$id/wait")" = completed ]
+		grep -q "$([ "$n" = 1 ] && echo 'Scaled up' || echo 'Cooldown active')" "$MNT/events/$id/hooks/auto_scale_agents/output"
+	done
+	[ "$(wc -l <"$BATS_TEST_TMPDIR/agents")" -eq 1 ]
+}
+
+@test "a pipeline dispatches further events whose hooks run too" {
+	cat >"$MNT/hooks/deployment_pipeline.lua" <<-'LUA'
+		local hook = {
+		  name = "deployment_pipeline",
+		  event_type = "deploy.started"
+		}
+
+		function hook.execute(event)
+		  local exec = require("exec")
+		  local event_mod = require("event")
+		  local deploy = event.data.deploy
+
+		  -- Run tests
+		  local result = exec.run(deploy.test)
+		  if result.exit_code ~= 0 then
+		    event_mod.dispatch("deploy.failed", {
+		      deploy_id = deploy.deploy_id,
+		      reason = "Tests failed"
+		    })
+		    error("Tests failed")
+		  end
+
+		  -- Dispatch event for production deployment
+		  event_mod.dispatch("deploy.staging_success", {
+		    deploy_id = deploy.deploy_id,
+		    version = deploy.version
+		  })
+		  return true, "Staging deployment completed"
+		end
+
+		return hook
+	LUA
+	add_hook on_success <<-'LUA'
+		return { event_type = "deploy.staging_success",
+		  execute = function(event) print("version " .. event.data.version .. " of " .. event.data.deploy_id) return true end }
+	LUA
+	add_hook on_failure <<-'LUA'
+		return { event_type = "deploy.failed",
+		  execute = function(event) print(event.data.reason) return true end }
+	LUA
+	wait_for 5 'grep -qx ok "$MNT/ctl/hooks/deployment_pipeline/status"'
+
+	id=$(emit '{"type":"deploy.started","data":{"deploy":{"deploy_id":"d-1","version":"v2","test":"true"}}}')
+	[ "$(timeout 10 cat "$MNT/events/$id/wait")" = completed ]
+	[ "$(ls "$MNT/events/$id/effects" | wc -l)" -eq 1 ]
+	effect=$(ls "$MNT/events/$id/effects")
+	[ "$(timeout 10 cat "$MNT/events/$effect/wait")" = completed ]
+	[ "$(cat "$MNT/events/$effect/hooks/on_success/output")" = "version v2 of d-1" ]
+	[ "$(basename "$(readlink "$MNT/events/$effect/cause")")" = "$id" ]
+
+	id=$(emit '{"type":"deploy.started","data":{"deploy":{"deploy_id":"d-2","version":"v3","test":"false"}}}')
+	[ "$(timeout 10 cat "$MNT/events/$id/wait")" = failed ]
+	grep -q 'Tests failed' "$MNT/events/$id/hooks/deployment_pipeline/error"
+	effect=$(ls "$MNT/events/$id/effects")
+	[ "$(timeout 10 cat "$MNT/events/$effect/wait")" = completed ]
+	[ "$(cat "$MNT/events/$effect/hooks/on_failure/output")" = "Tests failed" ]
+}

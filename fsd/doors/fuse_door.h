@@ -1,0 +1,140 @@
+/* Inside the FUSE door.  fuse.c: the session's life; fuse_ops.c: one function per FUSE operation;
+ * fuse_request.c: from a request to its one answer; fuse_nodes.c: what the kernel knows;
+ * fuse_notify.c: talking back.
+ */
+#ifndef SLOTH_DOORS_FUSE_DOOR_H
+#define SLOTH_DOORS_FUSE_DOOR_H
+
+#include "fsd/doors/fuse.h"
+#include "fsd/lane.h"
+#include "fsd/tree/tree.h"
+
+#include <fuse_lowlevel.h>
+#include <sys/queue.h>
+#include <uthash.h>
+
+/* A node the kernel knows; its address is the nodeid. */
+struct fnode {
+	struct node *node; /* `lookups` references; NULL: a ghost (fuse_notify.c) */
+	uint64_t lookups;
+	int64_t told_ns;  /* when inotify was last told */
+	bool is_telling;  /* a told change is under way */
+	bool has_news;    /* and another came meanwhile */
+	uv_timer_t *late; /* tells has_news when its time has come; NULL: none */
+	UT_hash_handle hh;
+};
+
+/* An open file. */
+struct fhandle {
+	struct fuse_door *door;
+	struct handle *handle;
+	struct fuse_pollhandle *poll; /* whom to wake; owned */
+};
+
+/* A request on its way. */
+struct frequest {
+	struct treq t; /* first */
+	struct fuse_door *door;
+	fuse_req_t req;
+	void (*answer)(struct frequest *r, int result); /* for result >= 0 */
+	struct fuse_file_info fi;
+	char *name, *name2, *data; /* copies of what t borrows */
+	struct sbuf entries;       /* READDIR */
+	bool is_starting;          /* inside tree_submit */
+	bool is_finished, is_cancelled;
+	LIST_ENTRY(frequest) link; /* while parked */
+};
+
+struct tell;
+STAILQ_HEAD(tells, tell);
+
+struct fuse_door {
+	struct fuse_options opt;
+	char *mount; /* NULL: attached */
+	struct fuse_session *session;
+	uv_poll_t poll;
+	uv_timer_t deadline; /* of closing */
+	unsigned open_handles; /* of the two above */
+	struct fuse_buf buf;
+	bool is_ready, has_ended, is_closing;
+	void (*closed)(void *arg);
+	void *closed_arg;
+
+	struct fnode root;
+	struct fnode *nodes; /* by node */
+	LIST_HEAD(, frequest) parked;
+	uint64_t requests, replies;
+
+	struct lane *lane;   /* the notify thread */
+	pid_t notify_tid;    /* 0: not known yet */
+	dev_t dev;           /* of the mount, known with notify_tid */
+	struct tells telling; /* submitted and not done, in order */
+	uint64_t told, untold;
+	bool is_changing; /* inside a request that the kernel itself tells inotify about */
+};
+
+/* ---- fuse_nodes.c --------------------------------------------------------------------------- */
+
+void fnodes_init(struct fuse_door *door);
+void fnodes_fini(struct fuse_door *door); /* drops every reference the kernel still had */
+
+static inline struct fnode *
+fnode_of(struct fuse_door *door, fuse_ino_t ino)
+{
+	return ino == FUSE_ROOT_ID ? &door->root : (struct fnode *)(uintptr_t)ino;
+}
+fuse_ino_t fnode_id(struct fuse_door *door, const struct fnode *fn);
+
+/* The kernel learns of node once more.  Takes: one reference. */
+struct fnode *fnode_learn(struct fuse_door *door, struct node *node);
+/* A node that exists only for the kernel's eyes. */
+struct fnode *fnode_ghost(struct fuse_door *door);
+void fnode_forget(struct fuse_door *door, struct fnode *fn, uint64_t count);
+/* NULL: the kernel does not know it. */
+struct fnode *fnode_find(struct fuse_door *door, struct node *node);
+
+/* ---- fuse_request.c ------------------------------------------------------------------------- */
+
+/* A request on the node; node ids and caller are filled in. */
+struct frequest *frequest_new(
+	struct fuse_door *door, fuse_req_t req, enum tree_op op, fuse_ino_t ino);
+/* Give it a copy of a name; answers ENAMETOOLONG and frees it when too long. */
+bool frequest_name(struct frequest *r, const char *name);
+bool frequest_name2(struct frequest *r, const char *name);
+/* Hand it to the tree; answer() or the error follows, now or later.  Takes: r. */
+void frequest_submit(struct frequest *r, void (*answer)(struct frequest *r, int result));
+/* Free one that was answered without the tree. */
+void frequest_drop(struct frequest *r);
+/* Make every parked one end that can. */
+void frequest_cancel_all(struct fuse_door *door);
+/* Count and send the one reply of a request. */
+void freply_err(struct fuse_door *door, fuse_req_t req, int code);
+
+/* Tell the kernel of t->ret_node; it takes the reference. */
+void fentry_fill(struct fuse_door *door, struct treq *t, struct fuse_entry_param *ret_entry);
+
+/* Answers that several operations share. */
+void answer_done(struct frequest *r, int result);
+void answer_entry(struct frequest *r, int result);
+void answer_attr(struct frequest *r, int result);
+
+/* ---- fuse_ops.c ----------------------------------------------------------------------------- */
+
+extern const struct fuse_lowlevel_ops fuse_door_ops;
+
+/* ---- fuse_notify.c -------------------------------------------------------------------------- */
+
+void fnotify_start(struct fuse_door *door);
+/* Learn the thread's id and the mount's device, once the mount answers. */
+void fnotify_ready(struct fuse_door *door);
+/* The session's descriptor must be closed: then nothing the thread does can hang. */
+void fnotify_stop(struct fuse_door *door);
+/* Readable now: wake who polls.  Takes: ph. */
+void fnotify_poll(struct fuse_door *door, struct fuse_pollhandle *ph);
+/* Before a node is forgotten. */
+void fnotify_forget(struct fnode *fn);
+/* Answer a request that the notify thread makes through the mount; false: not one of those. */
+bool fnotify_answers(struct fuse_door *door, fuse_req_t req, enum tree_op op, fuse_ino_t parent,
+	const char *name);
+
+#endif

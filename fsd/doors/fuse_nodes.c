@@ -1,0 +1,88 @@
+/* What the kernel knows: one fnode for each node it was told of, with its lookup count.
+ *
+ * The nodeid is the fnode's address, so a request finds its node without a search; the hash is for
+ * the other way, to give a node the same id at every LOOKUP.  A `fresh` row needs nothing here: the
+ * tree makes another node for each lookup, and another node is another id.  Each lookup counted
+ * holds one reference of the node.  On unmount the kernel forgets without saying so; fnodes_fini
+ * drops what is left.
+ */
+#include "base/mem.h"
+#include "fsd/doors/fuse_door.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+void
+fnodes_init(struct fuse_door *door)
+{
+	door->root.node = tree_root(door->opt.tree);
+	door->root.lookups = 1; /* never forgotten */
+	HASH_ADD_PTR(door->nodes, node, &door->root);
+}
+
+void
+fnodes_fini(struct fuse_door *door)
+{
+	struct fnode *fn, *next;
+
+	HASH_DEL(door->nodes, &door->root);
+	fnotify_forget(&door->root);
+	HASH_ITER(hh, door->nodes, fn, next)
+		fnode_forget(door, fn, fn->lookups);
+}
+
+fuse_ino_t
+fnode_id(struct fuse_door *door, const struct fnode *fn)
+{
+	return fn == &door->root ? FUSE_ROOT_ID : (fuse_ino_t)(uintptr_t)fn;
+}
+
+struct fnode *
+fnode_find(struct fuse_door *door, struct node *node)
+{
+	struct fnode *fn;
+
+	HASH_FIND_PTR(door->nodes, &node, fn);
+	return fn;
+}
+
+struct fnode *
+fnode_learn(struct fuse_door *door, struct node *node)
+{
+	struct fnode *fn = fnode_find(door, node);
+
+	if (!fn) {
+		fn = NEW(struct fnode);
+		fn->node = node;
+		HASH_ADD_PTR(door->nodes, node, fn);
+	}
+	fn->lookups++;
+	return fn;
+}
+
+/* All ghosts share the key NULL; nobody searches them, fnodes_fini walks over them. */
+struct fnode *
+fnode_ghost(struct fuse_door *door)
+{
+	struct fnode *fn = NEW(struct fnode);
+
+	fn->lookups = 1;
+	HASH_ADD_PTR(door->nodes, node, fn);
+	return fn;
+}
+
+void
+fnode_forget(struct fuse_door *door, struct fnode *fn, uint64_t count)
+{
+	if (fn == &door->root)
+		return;
+	assert(count <= fn->lookups);
+	fn->lookups -= count;
+	if (fn->node)
+		node_unref(fn->node, count);
+	if (fn->lookups)
+		return;
+	HASH_DEL(door->nodes, fn);
+	fnotify_forget(fn);
+	free(fn);
+}

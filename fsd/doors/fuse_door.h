@@ -17,10 +17,9 @@
 struct fnode {
 	struct node *node; /* `lookups` references; NULL: a ghost (fuse_notify.c) */
 	uint64_t lookups;
-	int64_t told_ns;  /* when inotify was last told */
-	bool is_telling;  /* a told change is under way */
-	bool has_news;    /* and another came meanwhile */
-	uv_timer_t *late; /* tells has_news when its time has come; NULL: none */
+	int64_t told_ns; /* when inotify was last told of it */
+	bool is_late;    /* more changed since: told when the timer fires */
+	LIST_ENTRY(fnode) late;
 	UT_hash_handle hh;
 };
 
@@ -29,6 +28,7 @@ struct fhandle {
 	struct fuse_door *door;
 	struct handle *handle;
 	struct fuse_pollhandle *poll; /* whom to wake; owned */
+	LIST_ENTRY(fhandle) link;
 };
 
 /* A request on its way. */
@@ -53,22 +53,25 @@ struct fuse_door {
 	char *mount; /* NULL: attached */
 	struct fuse_session *session;
 	uv_poll_t poll;
-	uv_timer_t deadline; /* of closing */
-	unsigned open_handles; /* of the two above */
+	uv_timer_t deadline;   /* of closing */
+	uv_timer_t late_timer; /* for late */
+	unsigned uv_handles;   /* of the three above, not closed yet */
 	struct fuse_buf buf;
-	bool is_ready, has_ended, is_closing;
+	bool got_init, is_ready, is_closing, is_unmounted;
 	void (*closed)(void *arg);
 	void *closed_arg;
 
 	struct fnode root;
 	struct fnode *nodes; /* by node */
 	LIST_HEAD(, frequest) parked;
+	LIST_HEAD(, fhandle) handles;
 	uint64_t requests, replies;
 
-	struct lane *lane;   /* the notify thread */
-	pid_t notify_tid;    /* 0: not known yet */
-	dev_t dev;           /* of the mount, known with notify_tid */
+	struct lane *lane;    /* the notify thread */
+	pid_t notify_tid;     /* 0: not known yet */
+	dev_t dev;            /* of the mount, known with notify_tid */
 	struct tells telling; /* submitted and not done, in order */
+	LIST_HEAD(, fnode) late;
 	uint64_t told, untold;
 	bool is_changing; /* inside a request that the kernel itself tells inotify about */
 };
@@ -118,7 +121,14 @@ void answer_done(struct frequest *r, int result);
 void answer_entry(struct frequest *r, int result);
 void answer_attr(struct frequest *r, int result);
 
+/* ---- fuse.c --------------------------------------------------------------------------------- */
+
+/* The last parked request was answered. */
+void fuse_door_none_parked(struct fuse_door *door);
+
 /* ---- fuse_ops.c ----------------------------------------------------------------------------- */
+
+void fhandle_free(struct fhandle *fh);
 
 extern const struct fuse_lowlevel_ops fuse_door_ops;
 
@@ -133,8 +143,9 @@ void fnotify_stop(struct fuse_door *door);
 void fnotify_poll(struct fuse_door *door, struct fuse_pollhandle *ph);
 /* Before a node is forgotten. */
 void fnotify_forget(struct fnode *fn);
-/* Answer a request that the notify thread makes through the mount; false: not one of those. */
-bool fnotify_answers(struct fuse_door *door, fuse_req_t req, enum tree_op op, fuse_ino_t parent,
-	const char *name);
+/* Answer a request that the notify thread makes through the mount; false: not one of those, or one
+ * that the tree answers.  ino is the directory when there is a name. */
+bool fnotify_answers(
+	struct fuse_door *door, fuse_req_t req, enum tree_op op, fuse_ino_t ino, const char *name);
 
 #endif

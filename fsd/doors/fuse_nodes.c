@@ -27,7 +27,7 @@ fnodes_fini(struct fuse_door *door)
 
 	HASH_DEL(door->nodes, &door->root);
 	fnotify_forget(&door->root);
-	HASH_ITER(hh, door->nodes, fn, next)
+	HASH_ITER (hh, door->nodes, fn, next)
 		fnode_forget(door, fn, fn->lookups);
 }
 

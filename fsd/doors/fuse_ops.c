@@ -6,6 +6,7 @@
  * else is direct_io with its exact size; streams cannot seek and honour O_NONBLOCK; statfs touches
  * nothing that could be slow; requests of our own notify thread are answered by fuse_notify.c.
  */
+#include "base/auto.h"
 #include "base/mem.h"
 #include "fsd/doors/fuse_door.h"
 
@@ -48,12 +49,16 @@ op_init(void *userdata, struct fuse_conn_info *conn)
 	struct fuse_door *door = userdata;
 
 	conn->max_write = WRITE_MAX;
-	set_want(conn, FUSE_CAP_ATOMIC_O_TRUNC | FUSE_CAP_PARALLEL_DIROPS | FUSE_CAP_ASYNC_READ |
-			FUSE_CAP_AUTO_INVAL_DATA, true);
-	set_want(conn, FUSE_CAP_WRITEBACK_CACHE | FUSE_CAP_READDIRPLUS | FUSE_CAP_READDIRPLUS_AUTO |
+	set_want(conn,
+		FUSE_CAP_ATOMIC_O_TRUNC | FUSE_CAP_PARALLEL_DIROPS | FUSE_CAP_ASYNC_READ |
+			FUSE_CAP_AUTO_INVAL_DATA,
+		true);
+	set_want(conn,
+		FUSE_CAP_WRITEBACK_CACHE | FUSE_CAP_READDIRPLUS | FUSE_CAP_READDIRPLUS_AUTO |
 			FUSE_CAP_SPLICE_READ | FUSE_CAP_SPLICE_WRITE | FUSE_CAP_SPLICE_MOVE |
-			FUSE_CAP_HANDLE_KILLPRIV | FUSE_CAP_ASYNC_DIO, false);
-	door->is_ready = true;
+			FUSE_CAP_HANDLE_KILLPRIV | FUSE_CAP_ASYNC_DIO,
+		false);
+	door->got_init = true;
 }
 
 /* ---- names ---------------------------------------------------------------------------------- */
@@ -205,12 +210,8 @@ op_readlink(fuse_req_t req, fuse_ino_t ino)
 static void
 op_getattr(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 {
-	struct fuse_door *door = door_of(req);
-	struct frequest *r;
+	struct frequest *r = frequest_new(door_of(req), req, TREE_GETATTR, ino);
 
-	if (fnotify_answers(door, req, TREE_GETATTR, ino, NULL))
-		return;
-	r = frequest_new(door, req, TREE_GETATTR, ino);
 	if (!r)
 		return;
 	r->t.handle = fi ? fhandle_of(fi)->handle : NULL;
@@ -272,17 +273,19 @@ fhandle_new(struct frequest *r, struct node *node)
 	fh->door = r->door;
 	fh->handle = r->t.handle;
 	r->t.handle = NULL;
+	LIST_INSERT_HEAD(&fh->door->handles, fh, link);
 	r->fi.fh = (uint64_t)(uintptr_t)fh;
 	r->fi.direct_io = !node_is_source(node);
 	r->fi.nonseekable = handle_is_stream(fh->handle);
 	return fh;
 }
 
-static void
+void
 fhandle_free(struct fhandle *fh)
 {
 	if (fh->poll)
 		fuse_pollhandle_destroy(fh->poll);
+	LIST_REMOVE(fh, link);
 	tree_release(fh->handle);
 	free(fh);
 }
@@ -338,8 +341,8 @@ answer_create(struct frequest *r, int result)
 }
 
 static void
-op_create(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode,
-	struct fuse_file_info *fi)
+op_create(
+	fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode, struct fuse_file_info *fi)
 {
 	struct frequest *r = named(door_of(req), req, TREE_CREATE, parent, name);
 
@@ -376,7 +379,8 @@ op_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off, struct fuse_file
 	struct handle *handle = fhandle_of(fi)->handle;
 	struct frequest *r;
 
-	if ((fi->flags & O_NONBLOCK) && handle_is_stream(handle) && !(handle_poll(handle) & POLLIN)) {
+	if ((fi->flags & O_NONBLOCK) && handle_is_stream(handle) &&
+		!(handle_poll(handle) & POLLIN)) {
 		freply_err(door_of(req), req, EAGAIN);
 		return;
 	}
@@ -453,8 +457,8 @@ add_entry(struct frequest *r, const char *name, ino_t ino, unsigned char type, u
 {
 	struct stat st = {.st_ino = ino, .st_mode = DTTOIF((mode_t)type)};
 	size_t room = r->t.size - r->entries.len;
-	size_t need = fuse_add_direntry(r->req, sbuf_room(&r->entries, room), room, name, &st,
-		(off_t)offset);
+	size_t need = fuse_add_direntry(
+		r->req, sbuf_room(&r->entries, room), room, name, &st, (off_t)offset);
 
 	if (need > room)
 		return false;

@@ -5,16 +5,19 @@
  * only when it has not is the request listed as parked and given an interrupt function, so that the
  * common case takes no lock and no list.  Every path ends in a reply; both sides are counted.
  */
+#include "base/auto.h"
+#include "base/clock.h"
 #include "base/mem.h"
 #include "fsd/doors/fuse_door.h"
+#include "fsd/watchdog.h"
 
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* Timeouts in seconds: see node_attr_timeout. */
-#define KEPT_S     3600.0
-#define DIR_ATTR_S 1.0
+/* Timeouts in seconds of steady directories. */
+#define DIR_ENTRY_S 3600.0
+#define DIR_ATTR_S  1.0
 
 #define GROUPS_MAX 1024
 
@@ -109,9 +112,12 @@ static void
 on_done(struct treq *t, int result)
 {
 	struct frequest *r = (struct frequest *)t;
+	struct fuse_door *door = r->door;
 
+	if (result == -EINTR && r->is_cancelled)
+		result = -ESHUTDOWN; /* nobody interrupted it: the master stops */
 	if (result < 0)
-		freply_err(r->door, r->req, -result);
+		freply_err(door, r->req, -result);
 	else
 		r->answer(r, result);
 	r->is_finished = true;
@@ -119,6 +125,46 @@ on_done(struct treq *t, int result)
 		return; /* frequest_submit frees it */
 	LIST_REMOVE(r, link);
 	frequest_drop(r);
+	if (LIST_EMPTY(&door->parked))
+		fuse_door_none_parked(door);
+}
+
+/* Let the tree do it, and blame it when that took too long. */
+static void
+submit_watched(struct frequest *r)
+{
+	static const char *const names[] = {
+		[TREE_LOOKUP] = "lookup",
+		[TREE_GETATTR] = "getattr",
+		[TREE_SETATTR] = "setattr",
+		[TREE_READLINK] = "readlink",
+		[TREE_CREATE] = "create",
+		[TREE_MKDIR] = "mkdir",
+		[TREE_SYMLINK] = "symlink",
+		[TREE_UNLINK] = "unlink",
+		[TREE_RMDIR] = "rmdir",
+		[TREE_RENAME] = "rename",
+		[TREE_OPEN] = "open",
+		[TREE_READ] = "read",
+		[TREE_WRITE] = "write",
+		[TREE_FLUSH] = "flush",
+		[TREE_FSYNC] = "fsync",
+		[TREE_OPENDIR] = "opendir",
+		[TREE_READDIR] = "readdir",
+	};
+	struct node *node = r->t.node; /* the kernel holds it during its request */
+	struct watchdog *watchdog = r->door->opt.watchdog;
+	int64_t begun = clock_mono_ns(), ns;
+	enum tree_op op = r->t.op;
+
+	tree_submit(r->door->opt.tree, &r->t);
+	ns = clock_mono_ns() - begun;
+	if (ns > WATCHDOG_LIMIT_NS && watchdog) {
+		AUTO(sbuf) struct sbuf path = {0};
+
+		node_path(node, &path);
+		watchdog_report(watchdog, ns, names[op], sbuf_str(&path));
+	}
 }
 
 /* libfuse calls this on the core thread, from the INTERRUPT that comes in. */
@@ -139,14 +185,20 @@ frequest_submit(struct frequest *r, void (*answer)(struct frequest *r, int resul
 	r->answer = answer;
 	r->t.done = on_done;
 	r->is_starting = true;
-	tree_submit(door->opt.tree, &r->t);
+	submit_watched(r);
 	r->is_starting = false;
 	if (r->is_finished) {
 		frequest_drop(r);
 		return;
 	}
 	LIST_INSERT_HEAD(&door->parked, r, link);
-	fuse_req_interrupt_func(r->req, on_interrupt, r); /* may call it at once */
+	/* fuse_req_interrupt_func would call us at once when interrupted already, and then use the
+	 * request that our answer has freed */
+	r->is_cancelled = door->is_closing;
+	if (door->is_closing || fuse_req_interrupted(r->req))
+		tree_cancel(&r->t);
+	else
+		fuse_req_interrupt_func(r->req, on_interrupt, r);
 }
 
 /* One that was not asked yet to end, or NULL. */
@@ -155,7 +207,7 @@ first_uncancelled(struct fuse_door *door)
 {
 	struct frequest *r;
 
-	LIST_FOREACH(r, &door->parked, link)
+	LIST_FOREACH (r, &door->parked, link)
 		if (!r->is_cancelled)
 			return r;
 	return NULL;
@@ -182,12 +234,19 @@ answer_done(struct frequest *r, int result)
 	freply_err(r->door, r->req, 0);
 }
 
-/* Directories that are always there keep their attributes for a moment, which spares a GETATTR for
- * each step of a path; what changes them tells the kernel.  All else is asked for each time. */
+/* Directories that are always there are not looked up again, and keep their attributes for a
+ * moment, which spares two requests for each step of a path; what changes them tells the kernel
+ * (fuse_notify.c).  All else is asked for each time. */
+static bool
+is_steady(struct node *node, const struct stat *st)
+{
+	return S_ISDIR(st->st_mode) && node_is_kept(node);
+}
+
 static double
 attr_timeout(struct node *node, const struct stat *st)
 {
-	return S_ISDIR(st->st_mode) && node_is_kept(node) ? DIR_ATTR_S : 0;
+	return is_steady(node, st) && !node_is_source(node) ? DIR_ATTR_S : 0;
 }
 
 void
@@ -207,7 +266,7 @@ fentry_fill(struct fuse_door *door, struct treq *t, struct fuse_entry_param *ret
 		.ino = fnode_id(door, fnode_learn(door, node)),
 		.attr = t->attr,
 		.attr_timeout = attr_timeout(node, &t->attr),
-		.entry_timeout = node_is_kept(node) && !node_is_fresh(node) ? KEPT_S : 0,
+		.entry_timeout = is_steady(node, &t->attr) ? DIR_ENTRY_S : 0,
 	};
 	t->ret_node = NULL; /* the kernel's now */
 }

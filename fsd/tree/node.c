@@ -335,6 +335,18 @@ node_is_source(const struct node *node)
 	return node->kind == &kind_source;
 }
 
+bool
+node_is_kept(const struct node *node)
+{
+	return node->is_kept;
+}
+
+bool
+node_is_told(const struct node *node)
+{
+	return node->row->flags & ROW_NOTIFY;
+}
+
 /* ---- change and stat --------------------------------------------------------------------------
  */
 

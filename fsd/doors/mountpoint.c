@@ -1,0 +1,189 @@
+/* The mountpoint.  A master that was killed leaves a mount behind on which every call fails with
+ * ENOTCONN, mkdir and mount included, so it is looked for first, in the kernel's table and not by
+ * stat: stat on a mount whose server hangs would hang too.
+ */
+#include "fsd/doors/mountpoint.h"
+
+#include "base/auto.h"
+#include "base/mem.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+
+#define OUR_TYPE "fuse.sloth"
+
+extern char **environ;
+
+/* mountinfo writes blank, tab, newline and backslash as \ooo. */
+static void
+unescape(char *s)
+{
+	char *to = s;
+
+	for (; *s; s++, to++) {
+		unsigned c;
+
+		if (*s == '\\' && sscanf(s + 1, "%3o", &c) == 1) {
+			*to = (char)c;
+			s += 3;
+		} else {
+			*to = *s;
+		}
+	}
+	*to = '\0';
+}
+
+/* Whether line is about path; then *ret_type is its file system, borrowed from line. */
+static bool
+is_line_of(char *line, const char *path, const char **ret_type)
+{
+	char *save = NULL, *field = strtok_r(line, " \n", &save);
+	char *dash = NULL;
+
+	for (int i = 0; field && i < 4; i++)
+		field = strtok_r(NULL, " \n", &save);
+	if (!field)
+		return false;
+	unescape(field);
+	if (strcmp(field, path) != 0)
+		return false;
+	while ((dash = strtok_r(NULL, " \n", &save)) && strcmp(dash, "-") != 0)
+		continue;
+	*ret_type = strtok_r(NULL, " \n", &save);
+	return *ret_type != NULL;
+}
+
+/* The type of the topmost mount on path, or "" when there is none. */
+static int
+mounted_type(const char *path, char *ret_type, size_t size, struct err *err)
+{
+	FILE *f = fopen("/proc/self/mountinfo", "re");
+	AUTO(free) char *line = NULL;
+	size_t cap = 0;
+
+	if (!f)
+		return err_set(
+			err, errno, "the table of mounts cannot be read: %s", strerror(errno));
+	ret_type[0] = '\0';
+	while (getline(&line, &cap, f) > 0) {
+		const char *type;
+
+		if (is_line_of(line, path, &type))
+			(void)snprintf(ret_type, size, "%s", type); /* cut is not ours */
+	}
+	(void)fclose(f);
+	return 0;
+}
+
+static int
+run_fusermount(const char *path)
+{
+	char *argv[] = {
+		(char[]){"fusermount3"}, (char[]){"-uqz"}, (char[]){"--"}, mem_strdup(path), NULL};
+	int status, rc;
+	pid_t pid;
+
+	rc = posix_spawnp(&pid, argv[0], NULL, NULL, argv, environ);
+	free(argv[3]);
+	if (rc != 0)
+		return -rc;
+	while (waitpid(pid, &status, 0) < 0)
+		if (errno != EINTR)
+			return -errno;
+	return WIFEXITED(status) && WEXITSTATUS(status) == 0 ? 0 : -EPERM;
+}
+
+int
+mountpoint_detach(const char *path)
+{
+	if (umount2(path, MNT_DETACH | UMOUNT_NOFOLLOW) == 0)
+		return 0;
+	return errno == EPERM ? run_fusermount(path) : -errno;
+}
+
+/* Detach what is dead and ours; refuse what lives. */
+static int
+clear_mount(const char *path, struct err *err)
+{
+	char type[64];
+	struct stat st;
+	int rc = mounted_type(path, type, sizeof(type), err);
+
+	if (rc < 0 || !type[0])
+		return rc;
+	if (strcmp(type, OUR_TYPE) != 0)
+		return err_set(err, EBUSY,
+			"%s: a file system of type '%s' is mounted there; choose another place "
+			"with --mount or SLOTH_RUNNER_MOUNT",
+			path, type);
+	if (stat(path, &st) == 0 || errno != ENOTCONN)
+		return err_set(err, EBUSY,
+			"%s: another master serves this mount; stop it, or choose another place "
+			"with "
+			"--mount or SLOTH_RUNNER_MOUNT",
+			path);
+	rc = mountpoint_detach(path);
+	if (rc < 0)
+		return err_set(err, -rc,
+			"%s: the mount of a master that died cannot be detached: %s; try "
+			"`fusermount3 -uz %s`",
+			path, strerror(-rc), path);
+	return clear_mount(path, err); /* mounts may be stacked */
+}
+
+static int
+make_parents(const char *path, struct err *err)
+{
+	AUTO(free) char *dir = mem_strdup(path);
+
+	for (char *slash = strchr(dir + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
+		*slash = '\0';
+		if (mkdir(dir, 0755) < 0 && errno != EEXIST)
+			return err_set(err, errno, "%s cannot be made: %s", dir, strerror(errno));
+		*slash = '/';
+	}
+	return 0;
+}
+
+static int
+check_empty(const char *path, struct err *err)
+{
+	DIR *dir = opendir(path);
+	const struct dirent *entry;
+	int rc = 0;
+
+	if (!dir)
+		return err_set(err, errno, "%s: cannot be opened: %s", path, strerror(errno));
+	while (rc == 0 && (entry = readdir(dir)))
+		if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
+			rc = err_set(err, ENOTEMPTY,
+				"%s: the directory holds files ('%.40s'), which a mount would "
+				"hide; "
+				"choose another place with --mount or SLOTH_RUNNER_MOUNT",
+				path, entry->d_name);
+	(void)closedir(dir);
+	return rc;
+}
+
+int
+mountpoint_prepare(const char *path, struct err *err)
+{
+	int rc = clear_mount(path, err);
+
+	if (rc == 0)
+		rc = make_parents(path, err);
+	if (rc < 0)
+		return rc;
+	if (mkdir(path, 0555) < 0 && errno != EEXIST)
+		return err_set(
+			err, errno, "%s: the mountpoint cannot be made: %s", path, strerror(errno));
+	return check_empty(path, err);
+}

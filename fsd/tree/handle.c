@@ -16,11 +16,11 @@
 #include <stdlib.h>
 
 struct handle *
-handle_new(struct treq *req)
+handle_new(struct treq *req, struct node *node)
 {
 	struct handle *h = NEW(struct handle);
 
-	h->node = node_ref(req->node);
+	h->node = node_ref(node);
 	h->flags = req->flags;
 	h->fd = -1;
 	TAILQ_INIT(&h->readers);

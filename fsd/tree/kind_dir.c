@@ -224,7 +224,7 @@ dir_readdir(struct treq *req)
 static int
 dir_opendir(struct treq *req)
 {
-	handle_new(req);
+	handle_new(req, req->node);
 	return 0;
 }
 
@@ -337,7 +337,7 @@ help_open(struct treq *req)
 {
 	if ((req->flags & O_ACCMODE) != O_RDONLY)
 		return err_set(&req->err, EACCES, "'%s' is read only", HELP_NAME);
-	help_render(req->node, &handle_new(req)->text);
+	help_render(req->node, &handle_new(req, req->node)->text);
 	return 0;
 }
 

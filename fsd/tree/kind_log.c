@@ -81,7 +81,7 @@ log_open(struct treq *req)
 	code = req->node->row->read.log(req->node, &reader, &req->err);
 	if (code < 0)
 		return code;
-	handle_new(req)->reader = reader;
+	handle_new(req, req->node)->reader = reader;
 	return 0;
 }
 

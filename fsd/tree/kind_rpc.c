@@ -19,7 +19,7 @@ ops_of(const struct handle *h)
 static int
 rpc_open(struct treq *req)
 {
-	struct handle *h = handle_new(req);
+	struct handle *h = handle_new(req, req->node);
 	int code = ops_of(h)->open ? ops_of(h)->open(h, &req->err) : 0;
 
 	if (code < 0)

@@ -20,7 +20,7 @@ stream_open(struct treq *req)
 
 	if ((req->flags & O_ACCMODE) != O_RDONLY && !req->node->row->read.stream->write)
 		return err_set(&req->err, EACCES, "'%s' can only be read", req->node->name);
-	h = handle_new(req);
+	h = handle_new(req, req->node);
 	code = ops_of(h)->open ? ops_of(h)->open(h, &req->err) : 0;
 	if (code < 0)
 		handle_abandon(TAKE(req->handle));

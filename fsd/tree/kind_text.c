@@ -64,7 +64,7 @@ text_open(struct treq *req)
 		sbuf_fini(&text);
 		return code;
 	}
-	handle_new(req)->text = text;
+	handle_new(req, req->node)->text = text;
 	return 0;
 }
 

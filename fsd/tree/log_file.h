@@ -9,25 +9,25 @@
 
 #include <stddef.h>
 #include <stdint.h>
-#include <uv.h>
 
 struct log_file;
 struct lane;
 
 struct log_options {
 	const char *path; /* the file that grows */
-	const char
-		*segments_dir; /* where full ones go as <n>.jsonl; NULL: keep one old as <path>.1 */
-	uint64_t max_bytes;    /* rotate past this; 0: never */
+	/* Where full ones go as <n>.jsonl; NULL: keep one old as <path>.1 */
+	const char *segments_dir;
+	uint64_t max_bytes; /* rotate past this; 0: never */
 	/* The file got longer (also: was replaced) as readers may see it now.  May be NULL. */
 	void (*grew)(void *arg);
 	void *arg;
 };
 
 /* Open for appending; a torn last line (no newline) is cut off.  Blocks: briefly. */
-int log_file_open(uv_loop_t *loop, struct lane *files, const struct log_options *opt,
-	struct log_file **ret_file, struct err *err) MUST_USE;
-void log_file_close(struct log_file *file); /* what was appended is written first; accepts NULL */
+int log_file_open(struct lane *files, const struct log_options *opt, struct log_file **ret_file,
+	struct err *err) MUST_USE;
+/* What was appended is written first, by the lane: stop the lane after this.  Accepts NULL. */
+void log_file_close(struct log_file *file);
 
 /* Append one line (a newline is added).  Never fails here: a full disk shows in log_file_lost. */
 void log_file_append(struct log_file *file, const char *line, size_t len);

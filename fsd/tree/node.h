@@ -163,8 +163,8 @@ const struct kind *kind_of_row(const struct row *row);
 
 /* ---- handle.c ------------------------------------------------------------------------------- */
 
-/* Open a handle on req->node and put it into req->handle.  Returns the same, owned by req. */
-struct handle *handle_new(struct treq *req);
+/* Open a handle on a node and put it into req->handle.  Returns the same, owned by req. */
+struct handle *handle_new(struct treq *req, struct node *node);
 
 /* Free a handle whose open failed in the room: nothing there is to be released. */
 void handle_abandon(struct handle *h);
@@ -183,6 +183,8 @@ int handle_read_pushed(struct treq *req, bool can_wait);
 
 /* Whether the caller may; 0 or -EACCES. */
 int perms_check(struct treq *req, struct node *node, int may) MUST_USE;
+/* The same for what req->flags open. */
+int perms_check_open(struct treq *req, struct node *node) MUST_USE;
 /* Mode (permission bits), uid and gid of a node, by row and override. */
 void perms_stat(const struct node *node, struct stat *st);
 /* Whether the caller may change what req->set names, given the node's owner in st. */

@@ -11,6 +11,7 @@
 #include "base/auto.h"
 #include "base/mem.h"
 
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -148,6 +149,18 @@ perms_check(struct treq *req, struct node *node, int may)
 	return err_set(&req->err, EACCES, "'%s' has mode %04o and owner %u: not for uid %u",
 		sbuf_str(&path), (unsigned)st.st_mode & PERM_BITS, (unsigned)st.st_uid,
 		(unsigned)req->cred.uid);
+}
+
+int
+perms_check_open(struct treq *req, struct node *node)
+{
+	int mode = req->flags & O_ACCMODE, may = 0;
+
+	if (mode != O_WRONLY)
+		may |= MAY_READ;
+	if (mode != O_RDONLY || (req->flags & O_TRUNC))
+		may |= MAY_WRITE;
+	return perms_check(req, node, may);
 }
 
 static bool

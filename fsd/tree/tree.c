@@ -13,7 +13,6 @@
 #include "fsd/tree/watch.h"
 
 #include <assert.h>
-#include <fcntl.h>
 #include <grp.h>
 #include <stdlib.h>
 #include <string.h>
@@ -77,18 +76,6 @@ check_name(struct treq *req, const char *name)
 }
 
 static int
-check_open(struct treq *req)
-{
-	int mode = req->flags & O_ACCMODE, may = 0;
-
-	if (mode != O_WRONLY)
-		may |= MAY_READ;
-	if (mode != O_RDONLY || (req->flags & O_TRUNC))
-		may |= MAY_WRITE;
-	return perms_check(req, req->node, may);
-}
-
-static int
 check_request(struct treq *req, const struct op_rule *rule)
 {
 	int code = 0;
@@ -98,7 +85,7 @@ check_request(struct treq *req, const struct op_rule *rule)
 	if (code == 0 && req->op == TREE_RENAME)
 		code = check_name(req, req->name2);
 	if (code == 0 && req->op == TREE_OPEN)
-		return check_open(req);
+		return perms_check_open(req, req->node);
 	if (code == 0)
 		code = perms_check(req, req->node, rule->may);
 	if (code == 0 && req->op == TREE_RENAME)

@@ -6,27 +6,27 @@
 #include "base/err.h"
 
 #include <stdint.h>
-#include <uv.h>
 
 struct watch;
 struct source;
-
-/* The tree's watch, made at the first call.  Borrowed. */
 struct tree;
-int watch_get(struct tree *tree, struct watch **ret_watch, struct err *err) MUST_USE;
 
-/* Close what watch_get made; the loop has to run once more.  Accepts NULL. */
-void watch_free(struct watch *watch);
+/* Watch a source from now on; the tree's watch is made for the first one. */
+int watch_add_source(struct tree *tree, struct source *source, struct err *err) MUST_USE;
 
-/* Watch a real directory; rel is its name relative to the source ("" for the source itself).  A
- * directory that is watched already gets its new name. */
-int watch_add(struct watch *watch, struct source *source, const char *real_path, const char *rel,
-	struct err *err) MUST_USE;
-
-/* Forget all directories of a source. */
+/* Forget a source and all its directories. */
 void watch_remove_source(struct watch *watch, struct source *source);
 
-/* Call source_tick(source) after the time, once for any number of calls. */
+/* Watch a directory of a source; rel is its name in it ("" for the source itself).  A directory
+ * watched already gets its new name.  0 or -errno; -ENOENT and -ENOTDIR: it is gone already. */
+int watch_add_dir(struct watch *watch, struct source *source, const char *rel) MUST_USE;
+
+/* See to source_tick in some ms. */
 void watch_arm(struct watch *watch, uint64_t ms);
+/* Milliseconds of the loop's clock. */
+uint64_t watch_now_ms(const struct watch *watch);
+
+/* Close everything; the loop has to run once more.  Accepts NULL. */
+void watch_free(struct watch *watch);
 
 #endif

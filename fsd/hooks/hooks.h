@@ -55,6 +55,9 @@ int hooks_new(const struct hooks_options *opt, struct hooks **ret_hooks, struct 
 /* Every stack was added: hooks of stacks that are gone are closed. */
 void hooks_start(struct hooks *hooks);
 
+/* Close the source directories and the hooks' logs: before the file lane stops. */
+void hooks_stop(struct hooks *hooks);
+
 /* After the workers, the store and the file lane have stopped.  Accepts NULL. */
 void hooks_free(struct hooks *hooks);
 
@@ -110,7 +113,11 @@ const char *hooks_label(struct hooks *hooks, uint64_t hook_id);
 /* An execution got its result: counters, latency, last_run, the hook's log. */
 void hooks_record(struct hooks *hooks, const struct execution *ex);
 
-/* Called by the stacks room. */
+/* Whether a hook or a stack may have this name: [A-Za-z0-9_][A-Za-z0-9_.-]{0,63}. */
+bool hooks_name_is_valid(const char *name);
+
+/* Called by the stacks room, which has made <state>/stacks/<stack>.  remove: -ENOTEMPTY while there
+ * is a file in hooks/ or lib/; takes the overrides away. */
 int hooks_add_stack(struct hooks *hooks, const char *stack, struct err *err) MUST_USE;
 int hooks_remove_stack(
 	struct hooks *hooks, const char *stack, struct err *err) MUST_USE; /* -ENOTEMPTY */

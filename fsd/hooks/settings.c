@@ -34,12 +34,6 @@ json_auto(json_t **json)
 }
 
 static void
-hook_settings_auto(struct hook_settings *s)
-{
-	hook_settings_fini(s);
-}
-
-static void
 replace(char **text, char *value)
 {
 	free(*text);
@@ -253,6 +247,16 @@ hook_settings_fini(struct hook_settings *s)
 	free(s->alias);
 	free(s->wall);
 	*s = (struct hook_settings){0};
+}
+
+void
+hook_settings_copy(struct hook_settings *to, const struct hook_settings *from)
+{
+	*to = *from;
+	to->types = mem_strdup(from->types);
+	to->description = mem_strdup(from->description);
+	to->alias = mem_strdup(from->alias);
+	to->wall = mem_strdup(from->wall);
 }
 
 static bool

@@ -32,6 +32,12 @@ struct hook_settings {
 };
 
 void hook_settings_fini(struct hook_settings *s);
+static inline void
+hook_settings_auto(struct hook_settings *s)
+{
+	hook_settings_fini(s);
+}
+void hook_settings_copy(struct hook_settings *to, const struct hook_settings *from);
 
 /* Read the metadata a worker found (a JSON object).  -EINVAL names the field that is wrong. */
 int hook_settings_read(

@@ -1,0 +1,264 @@
+/* Overrides on disk: hooks.d/<hook>.conf, a plain file beside the sources with lines `key = value`.
+ *
+ * What is in memory is what holds; the file is written whole, beside its place and renamed over it,
+ * on the file lane, and the write that asked for it is answered when that is done.  The lane keeps
+ * the order, so the last answer is about the last content.  The files are read at start. */
+#include "fsd/hooks/registry.h"
+
+#include "base/auto.h"
+#include "base/mem.h"
+#include "fsd/lane.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#define CONF_MAX (64 * 1024) /* bytes of one file */
+
+static void
+dir_auto(DIR **d)
+{
+	if (*d)
+		(void)closedir(*d); /* read only */
+}
+
+static char *
+conf_path(const struct hook_dir *dir, const char *name)
+{
+	return mem_printf("%s/hooks.d/%s.conf", dir->state, name);
+}
+
+/* ---- reading --------------------------------------------------------------------------------- */
+
+static int
+read_file(const char *path, struct sbuf *out, struct err *err)
+{
+	AUTO(fd) int fd = open(path, O_RDONLY | O_CLOEXEC);
+	ssize_t got;
+
+	if (fd < 0)
+		return err_set(err, errno, "%s: %s", path, strerror(errno));
+	do {
+		got = read(fd, sbuf_room(out, 4096), 4096);
+		if (got < 0)
+			return err_set(err, errno, "%s: %s", path, strerror(errno));
+		out->len += (size_t)got;
+	} while (got > 0 && out->len <= CONF_MAX);
+	sbuf_add(out, "", 0);
+	return got == 0 ? 0 : err_set(err, EFBIG, "%s is over %d bytes", path, CONF_MAX);
+}
+
+/* A file that cannot be read must not stop the daemon: the hook then does what its script says, and
+ * the error is told. */
+static void
+load_one(struct hook_dir *dir, const char *name)
+{
+	struct hooks *hooks = dir->hooks;
+	struct hook *hook = hook_make(dir, name);
+	AUTO(free) char *path = conf_path(dir, name);
+	AUTO(sbuf) struct sbuf text = {0};
+	struct err err = {0};
+	int code = read_file(path, &text, &err);
+
+	hook_overrides_fini(&hook->overrides);
+	if (code == 0 && hook_overrides_parse(&hook->overrides, sbuf_str(&text), &err) != 0)
+		code = err_wrap(&err, EINVAL, "%s", path);
+	if (code < 0)
+		hooks->opt.services.report(hooks->opt.services.arg, path, &err);
+}
+
+int
+hook_overrides_load(struct hook_dir *dir, struct err *err)
+{
+	AUTO(free) char *path = mem_printf("%s/hooks.d", dir->state);
+	AUTO(dir) DIR *d = NULL;
+	struct dirent *entry;
+
+	if (mkdir(path, 0750) != 0 && errno != EEXIST)
+		return err_set(err, errno, "%s: %s", path, strerror(errno));
+	d = opendir(path);
+	if (!d)
+		return err_set(err, errno, "%s: %s", path, strerror(errno));
+	while ((entry = readdir(d))) {
+		size_t len = strlen(entry->d_name);
+		AUTO(free) char *name = NULL;
+
+		if (len < 6 || strcmp(entry->d_name + len - 5, ".conf") != 0 ||
+			!hook_name_is_valid(entry->d_name, len - 5))
+			continue;
+		name = mem_strndup(entry->d_name, len - 5);
+		load_one(dir, name);
+	}
+	return 0;
+}
+
+/* ---- writing --------------------------------------------------------------------------------- */
+
+struct conf_job {
+	struct lane_job job; /* first */
+	struct hook *hook;
+	char *path, *old_path; /* old_path: renamed from; NULL */
+	char *text;            /* "": no file */
+	struct err err;
+	int code;
+	/* the override that was written, for taking it back */
+	enum hook_setting setting;
+	char *before, *after;
+	hook_ready_fn *done; /* NULL: nobody waits */
+	void *arg;
+};
+
+static int
+write_all(int fd, const char *text, size_t len)
+{
+	while (len > 0) {
+		ssize_t done = write(fd, text, len);
+
+		if (done < 0 && errno != EINTR)
+			return -errno;
+		if (done > 0) {
+			text += done;
+			len -= (size_t)done;
+		}
+	}
+	return fsync(fd) == 0 ? 0 : -errno;
+}
+
+static int
+write_beside(const char *path, const char *text)
+{
+	AUTO(free) char *beside = mem_printf("%s.new", path);
+	AUTO(fd) int fd = open(beside, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0640);
+	int code;
+
+	if (fd < 0)
+		return -errno;
+	code = write_all(fd, text, strlen(text));
+	if (code == 0 && rename(beside, path) != 0)
+		code = -errno;
+	if (code < 0)
+		(void)unlink(beside); /* the error that matters is code */
+	return code;
+}
+
+static void
+conf_run(struct lane_job *lane_job)
+{
+	struct conf_job *job = (struct conf_job *)lane_job;
+
+	if (job->text[0])
+		job->code = write_beside(job->path, job->text);
+	else if (unlink(job->path) != 0 && errno != ENOENT)
+		job->code = -errno;
+	if (job->code == 0 && job->old_path && unlink(job->old_path) != 0 && errno != ENOENT)
+		job->code = -errno;
+	if (job->code < 0)
+		(void)err_set(&job->err, -job->code, "%s cannot be written: %s", job->path,
+			strerror(-job->code)); /* told in conf_done */
+}
+
+static void
+conf_free(struct conf_job *job)
+{
+	free(job->path);
+	free(job->old_path);
+	free(job->text);
+	free(job->before);
+	free(job->after);
+	free(job);
+}
+
+/* Not on disk: the override is taken back, unless another was written after it. */
+static void
+take_back(struct conf_job *job)
+{
+	char **text = &job->hook->overrides.text[job->setting];
+
+	if (strcmp(*text ? *text : "", job->after ? job->after : "") != 0)
+		return;
+	free(*text);
+	*text = TAKE(job->before);
+}
+
+static void
+conf_done(struct lane_job *lane_job)
+{
+	struct conf_job *job = (struct conf_job *)lane_job;
+	struct hook *hook = job->hook;
+
+	if (!job->done) {
+		if (job->code < 0)
+			log_write(hook->hooks->opt.log, LOG_LEVEL_ERROR, "%s", job->err.msg);
+	} else if (job->code < 0) {
+		take_back(job);
+		job->done(job->arg, job->code, &job->err);
+	} else {
+		hook_apply(hook, job->done, job->arg);
+	}
+	conf_free(job);
+}
+
+static struct conf_job *
+conf_job_new(struct hook *hook)
+{
+	struct conf_job *job = NEW(struct conf_job);
+	AUTO(sbuf) struct sbuf text = {0};
+
+	hook_overrides_format(&hook->overrides, &text);
+	job->job.run = conf_run;
+	job->job.done = conf_done;
+	job->hook = hook;
+	job->path = conf_path(hook->dir, hook->name);
+	job->text = sbuf_take(&text);
+	return job;
+}
+
+int
+hook_override_write(struct hook *hook, enum hook_setting setting, const char *text,
+	hook_ready_fn *done, void *arg, struct err *err)
+{
+	AUTO(free) char *before = mem_strdup(hook->overrides.text[setting]);
+	struct conf_job *job;
+
+	if (hook_override_set(&hook->overrides, setting, text, err) != 0)
+		return -EINVAL;
+	job = conf_job_new(hook);
+	job->setting = setting;
+	job->before = TAKE(before);
+	job->after = mem_strdup(hook->overrides.text[setting]);
+	job->done = done;
+	job->arg = arg;
+	lane_submit(hook->hooks->opt.files, &job->job);
+	return 0;
+}
+
+void
+hook_overrides_rename(struct hook *hook, const char *old_name)
+{
+	struct conf_job *job;
+
+	if (hook_overrides_is_empty(&hook->overrides))
+		return;
+	job = conf_job_new(hook);
+	job->old_path = conf_path(hook->dir, old_name);
+	lane_submit(hook->hooks->opt.files, &job->job);
+}
+
+void
+hook_overrides_remove(struct hook_dir *dir)
+{
+	AUTO(free) char *path = mem_printf("%s/hooks.d", dir->state);
+	struct hook *hook;
+
+	TAILQ_FOREACH (hook, &dir->list, dir_link) {
+		AUTO(free) char *conf = conf_path(dir, hook->name);
+
+		hook_overrides_fini(&hook->overrides);
+		(void)unlink(conf); /* most hooks have none */
+	}
+	(void)rmdir(path); /* what is left was put there by hand and shows in the stack's rmdir */
+}

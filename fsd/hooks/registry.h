@@ -1,0 +1,273 @@
+/* Inside the hooks room: its structures, and what its files say to each other.
+ *
+ *	registry.c  which hooks there are: directories, names, ids; start and stop
+ *	loading.c   from a saved file to a version in service
+ *	barrier.c   which events wait for that
+ *	service.c   versions put in service and taken out of it
+ *	versions.c  versions, and which of them match an event
+ *	overrides.c hooks.d/<hook>.conf
+ *	settings.c  what a script and its overrides say
+ *	stats.c     counters, latency, the hook's log
+ *	hook_nodes.c, hook_test.c  the files in the tree
+ */
+#ifndef SLOTH_HOOKS_REGISTRY_H
+#define SLOTH_HOOKS_REGISTRY_H
+
+#include "fsd/hooks/hooks.h"
+#include "fsd/hooks/settings.h"
+#include "fsd/tree/log_file.h"
+#include "fsd/tree/source.h"
+
+#include <sys/queue.h>
+#include <uthash.h>
+
+#define HOOK_SOURCE_MAX (1024 * 1024) /* bytes of a script */
+#define HOOK_SETTLE_MS  2000          /* how long events wait for a registration, at most */
+#define HOOK_GRACE_MS   200 /* a file that returns within this after its removal was updated */
+#define HOOK_LOADS_MAX  16  /* files read and checked at once */
+
+/* hooks/ and lib/ of one stack.  Kept, without sources, after the stack is removed: its hooks'
+ * history still names it. */
+struct hook_dir {
+	struct hooks *hooks;
+	char *stack;     /* "" at the root */
+	char *state;     /* the real directory that holds hooks/, lib/ and hooks.d/ */
+	char *tree_path; /* where they show: "" or "/stacks/<stack>" */
+	struct source *source, *lib;
+	struct hook *by_name, *by_alias;
+	TAILQ_HEAD(, hook) list; /* in the order of serial */
+	LIST_ENTRY(hook_dir) link;
+};
+
+struct hook_latency;
+
+/* A name of a directory that is, or was, a hook's.  Never freed before the registry is: executions
+ * and history refer to it by id. */
+struct hook {
+	struct hooks *hooks;
+	struct hook_dir *dir;
+	char *name;
+	char *label;         /* "x" or "x@stack" */
+	uint64_t serial;     /* position in listings */
+	uint64_t id;         /* 0 until the first version */
+	uint32_t version;    /* the highest given */
+	bool has_file;       /* there is a file of this name: the hook shows in the tree */
+	bool is_queued;      /* waits for its turn to be loaded */
+	bool is_loading;     /* is being read or checked */
+	bool is_stale;       /* the file changed meanwhile */
+	bool is_leaving;     /* the file is gone; the grace period runs */
+	char *problem;       /* why the file is not in service; NULL */
+	char *alias_refused; /* why name= was not taken; NULL */
+	struct hook_overrides overrides;
+
+	/* the version in service */
+	struct release *current;       /* NULL: none */
+	struct hook_settings settings; /* effective */
+	bool has_alias;                /* settings.alias leads to it */
+	char *script;                  /* metadata as the script says it (JSON) */
+	uint64_t hash;                 /* of the source */
+
+	TAILQ_HEAD(, release) releases; /* current and those unfinished events may need */
+
+	/* the barrier */
+	bool is_pending;      /* events from pending_seq on wait for it */
+	bool is_late;         /* they waited long enough */
+	uint64_t pending_seq; /* the first event that was accepted after the save began */
+	uint64_t pending_until, leaving_until; /* loop time, ms */
+
+	/* statistics */
+	uint64_t runs, failures;
+	int64_t last_run_ns, created_ns, updated_ns;
+	struct hook_latency *latency; /* NULL before the first run */
+	struct log_file *log;         /* NULL while closed */
+
+	TAILQ_ENTRY(hook) dir_link, pending_link, leaving_link, queue_link, log_link;
+	UT_hash_handle by_name_hh, by_alias_hh, by_id_hh;
+};
+TAILQ_HEAD(hook_queue, hook);
+
+/* A version: what others see of it as struct hook_code. */
+struct release {
+	struct hook_code code; /* first: a code is a release */
+	struct hooks *hooks;
+	struct hook *hook;
+	struct match_entry *entries; /* in the index; NULL when it matches nothing */
+	size_t entry_count;
+	uint64_t stamp; /* of the last search that found it */
+	TAILQ_ENTRY(release) link;
+};
+
+struct type_slot;
+
+struct hooks {
+	struct hooks_options opt;
+	char *state_dir;
+	LIST_HEAD(, hook_dir) dirs;
+	struct hook *by_id;
+	uint64_t last_serial;
+
+	struct type_slot *exact;        /* by text: types, "a.*" and "*" */
+	LIST_HEAD(, match_entry) globs; /* other patterns, tried one by one */
+	uint64_t stamp;
+
+	struct hook_queue pending, leaving, queue; /* in the order of their times */
+	bool is_stopping;
+	unsigned loads; /* files being read or checked */
+	uv_timer_t *settle_timer, *leave_timer;
+	void (*settled)(void *arg);
+	void *settled_arg;
+
+	struct hook_queue logs; /* hooks with an open log, least recently used first */
+	unsigned log_count;
+	struct hook_user *users;
+	struct hook_settings defaults;
+};
+
+/* ---- registry.c -------------------------------------------------------------------------------
+ */
+
+struct hook_dir *hook_dir_find(struct hooks *hooks, const char *stack);
+struct hook *hook_find(struct hook_dir *dir, const char *name);
+struct hook *hook_find_id(struct hooks *hooks, uint64_t id);
+struct hook *hook_make(struct hook_dir *dir, const char *name);
+void hook_set_id(struct hook *hook, uint64_t id);
+void hook_set_name(struct hook *hook, const char *name); /* free in its directory */
+
+/* The stem of a file that is a hook ("a.lua" -> "a"), owned; NULL for every other file. */
+char *hook_stem(const char *file);
+
+/* "/hooks/x.lua" or "/stacks/<stack>/hooks/x.lua".  Returns owned. */
+char *hook_path(const struct hook *hook);
+
+/* Let settings.alias lead to the hook, unless the name is taken: then alias_refused says by whom.
+ */
+void hook_alias_claim(struct hook *hook);
+void hook_alias_drop(struct hook *hook);
+
+/* The file came or went: the tree is told. */
+void hook_show(struct hook *hook, bool has_file);
+/* One of its files under ctl/ shows something else now. */
+void hook_changed(struct hook *hook, const char *file);
+
+/* A user as the system knows him, looked up once; an unknown one has the home "/". */
+struct hook_user {
+	uid_t uid;
+	char *name, *home;
+	UT_hash_handle hh;
+};
+const struct hook_user *hook_user(struct hooks *hooks, uid_t uid);
+
+/* ---- loading.c --------------------------------------------------------------------------------
+ */
+
+/* What a source directory says about hooks/ and lib/ (struct source_owner). */
+void hook_file_changed(void *dir, enum source_change what, const char *name, const char *new_name);
+void hook_lib_changed(void *dir, enum source_change what, const char *name, const char *new_name);
+
+/* A file is there: read it and judge what changed. */
+void hook_load(struct hook *hook);
+/* No file: the hook is closed now. */
+void hook_close(struct hook *hook);
+
+void hook_loading_init(struct hooks *hooks);
+void hook_loading_fini(struct hooks *hooks);
+
+/* ---- barrier.c --------------------------------------------------------------------------------
+ */
+
+/* A registration begins: events accepted from now on wait for it.  No effect when one is open. */
+void hook_barrier_begin(struct hook *hook);
+/* It ended, in whatever way. */
+void hook_barrier_end(struct hook *hook);
+/* The first event that an interval may begin or end with that changes now. */
+uint64_t hook_boundary(const struct hook *hook);
+/* (Re)start a timer for a loop time. */
+void hook_timer_arm(uv_timer_t *timer, uint64_t until, uv_timer_cb fn);
+void hook_barrier_init(struct hooks *hooks);
+
+/* ---- service.c --------------------------------------------------------------------------------
+ */
+
+/* What the hook is when its script says this: with the overrides. */
+int hook_effective(struct hook *hook, const char *script, struct hook_settings *ret_settings,
+	struct err *err) MUST_USE;
+/* What was loaded from the hook's file. */
+struct hook_file {
+	char *source; /* taken */
+	size_t len;
+	uint64_t hash;
+	uid_t uid;
+	gid_t gid;
+};
+/* Put it in service unless it is already.  Takes: settings and file->source. */
+void hook_serve(struct hook *hook, struct hook_file *file, const char *script,
+	struct hook_settings *settings);
+/* Its name in the store is its name now. */
+void hook_store_name(struct hook *hook);
+/* Take the hook out of service. */
+void hook_retire(struct hook *hook);
+/* Compute the settings of the version in service anew; done follows, perhaps at once. */
+void hook_apply(struct hook *hook, hook_ready_fn *done, void *arg);
+
+/* ---- versions.c -------------------------------------------------------------------------------
+ */
+
+/* What a version is made of, beside the hook's name and place. */
+struct release_parts {
+	const struct hook_settings *settings;
+	uint32_t version;
+	uint64_t from_seq, to_seq;
+	uid_t uid;
+	gid_t gid;
+	char *source; /* taken; NULL: in the store */
+	size_t source_len;
+};
+/* Make a version and put it in the index and the hook's list.  Returns borrowed: the hook's. */
+struct release *release_add(struct hook *hook, const struct release_parts *parts);
+/* The meta column of the store: effective settings for people and views, "script" with what the
+ * script says, and whose file it was.  write returns owned. */
+char *release_meta_write(const struct release_parts *parts, const char *script);
+int release_meta_read(const char *meta, struct release_parts *parts,
+	struct hook_settings *ret_settings, char **ret_script, struct err *err) MUST_USE;
+
+/* It matches no event from to_seq on. */
+void release_end(struct release *release, uint64_t to_seq);
+/* Where `require` looks, one directory a line.  Returns owned. */
+char *release_lib_dirs(const struct hook_dir *dir, const char *wall);
+
+/* Forget ended versions that no unfinished event can match. */
+void release_prune(struct hook *hook);
+void release_drop_all(struct hook *hook);
+
+/* ---- overrides.c ------------------------------------------------------------------------------
+ */
+
+/* The stack is removed: its overrides go with it.  Blocks: briefly. */
+void hook_overrides_remove(struct hook_dir *dir);
+/* Read hooks.d/<hook>.conf of every hook of the directory.  Blocks: yes (start only). */
+int hook_overrides_load(struct hook_dir *dir, struct err *err) MUST_USE;
+/* Change one override, write the file, apply it; done follows.  -EINVAL when the text is no value
+ * of the setting: done is not called then. */
+int hook_override_write(struct hook *hook, enum hook_setting setting, const char *text,
+	hook_ready_fn *done, void *arg, struct err *err) MUST_USE;
+/* The hook's name changed. */
+void hook_overrides_rename(struct hook *hook, const char *old_name);
+
+/* ---- stats.c ----------------------------------------------------------------------------------
+ */
+
+/* One line each: "p50 1.2ms". */
+void hook_latency_show(const struct hook *hook, struct sbuf *out);
+/* The log, opened when it is not; borrowed until the next call. */
+int hook_log_open(struct hook *hook, struct log_file **ret_log, struct err *err) MUST_USE;
+int hook_stats_init(struct hooks *hooks, struct err *err) MUST_USE;
+void hook_stats_stop(struct hooks *hooks);
+void hook_stats_fini(struct hook *hook);
+
+/* ---- hook_nodes.c -----------------------------------------------------------------------------
+ */
+
+/* The line of ctl/hooks/<hook>/status, without its newline. */
+void hook_status_show(const struct hook *hook, struct sbuf *out);
+
+#endif

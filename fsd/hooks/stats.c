@@ -1,0 +1,227 @@
+/* What hooks did: counters, latency, and the log of a hook.
+ *
+ * Counters are the store's at start and are counted on from there, as the store does itself.  The
+ * latency is of this life of the daemon: a histogram with four buckets per doubling, so that a
+ * percentile is right within a fifth and a hook costs half a kilobyte.
+ *
+ * The log is a real growing file, <state>/hooks.log/<label>.jsonl, because `tail -f` must work on
+ * it; only LOGS_MAX are open at once. */
+#include "fsd/hooks/registry.h"
+
+#include "base/auto.h"
+#include "base/clock.h"
+#include "base/mem.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#define LOGS_MAX      128
+#define LOG_MAX_BYTES (1024 * 1024) /* then the file is rotated; one old one is kept */
+#define LOG_TEXT_MAX  1024          /* bytes of a message or an error in a line */
+
+/* ---- latency --------------------------------------------------------------------------------- */
+
+#define FIRST_BIT 10  /* durations under 1 us share the first bucket */
+#define BUCKETS   128 /* up to 2^42 ns, an hour */
+
+struct hook_latency {
+	uint64_t count;
+	int64_t max_ns;
+	uint32_t buckets[BUCKETS];
+};
+
+static unsigned
+bucket_of(int64_t ns)
+{
+	unsigned bit, at;
+
+	if (ns < (1 << FIRST_BIT))
+		return 0;
+	bit = 63 - (unsigned)__builtin_clzll((unsigned long long)ns);
+	at = (bit - FIRST_BIT) * 4 + (unsigned)((ns >> (bit - 2)) & 3);
+	return at < BUCKETS ? at : BUCKETS - 1;
+}
+
+/* The longest duration that falls into the bucket. */
+static int64_t
+bucket_end(unsigned bucket)
+{
+	unsigned bit = bucket / 4 + FIRST_BIT;
+
+	return (1LL << bit) + (int64_t)(bucket % 4 + 1) * (1LL << (bit - 2));
+}
+
+static int64_t
+percentile(const struct hook_latency *latency, unsigned percent)
+{
+	uint64_t wanted = (latency->count * percent + 99) / 100, seen = 0;
+	unsigned i;
+
+	for (i = 0; i < BUCKETS; i++) {
+		seen += latency->buckets[i];
+		if (seen >= wanted)
+			break;
+	}
+	return i < BUCKETS && bucket_end(i) < latency->max_ns ? bucket_end(i) : latency->max_ns;
+}
+
+static void
+add_latency(struct hook *hook, int64_t ns)
+{
+	struct hook_latency *latency = hook->latency;
+
+	if (!latency)
+		latency = hook->latency = NEW(struct hook_latency);
+	latency->count++;
+	latency->buckets[bucket_of(ns)]++;
+	if (ns > latency->max_ns)
+		latency->max_ns = ns;
+}
+
+static void
+show_ms(struct sbuf *out, const char *name, int64_t ns)
+{
+	sbuf_printf(out, "%s %.3fms\n", name, (double)ns / NS_PER_MS);
+}
+
+void
+hook_latency_show(const struct hook *hook, struct sbuf *out)
+{
+	const struct hook_latency *latency = hook->latency;
+
+	if (!latency) {
+		sbuf_adds(out, "no runs since start\n");
+		return;
+	}
+	show_ms(out, "p50", percentile(latency, 50));
+	show_ms(out, "p90", percentile(latency, 90));
+	show_ms(out, "p99", percentile(latency, 99));
+	show_ms(out, "max", latency->max_ns);
+}
+
+/* ---- the log --------------------------------------------------------------------------------- */
+
+static void
+on_log_grew(void *arg)
+{
+	hook_changed(arg, "log");
+}
+
+static void
+log_close(struct hook *hook)
+{
+	if (!hook->log)
+		return;
+	TAILQ_REMOVE(&hook->hooks->logs, hook, log_link);
+	hook->hooks->log_count--;
+	log_file_close(TAKE(hook->log));
+}
+
+int
+hook_log_open(struct hook *hook, struct log_file **ret_log, struct err *err)
+{
+	struct hooks *hooks = hook->hooks;
+	AUTO(free) char *path = mem_printf("%s/hooks.log/%s.jsonl", hooks->state_dir, hook->label);
+	struct log_options opt = {
+		.path = path, .max_bytes = LOG_MAX_BYTES, .grew = on_log_grew, .arg = hook};
+	int code;
+
+	if (hook->log) {
+		TAILQ_REMOVE(&hooks->logs, hook, log_link);
+	} else {
+		if (hooks->log_count >= LOGS_MAX)
+			log_close(TAILQ_FIRST(&hooks->logs));
+		code = log_file_open(hooks->opt.files, &opt, &hook->log, err);
+		if (code < 0)
+			return code;
+		hooks->log_count++;
+	}
+	TAILQ_INSERT_TAIL(&hooks->logs, hook, log_link);
+	*ret_log = hook->log;
+	return 0;
+}
+
+static void
+add_text(struct sbuf *line, const char *key, const char *text)
+{
+	size_t len;
+
+	if (!text)
+		return;
+	len = strnlen(text, LOG_TEXT_MAX);
+	sbuf_printf(line, ",\"%s\":", key);
+	sbuf_json(line, text, len);
+}
+
+static void
+add_log_line(struct hook *hook, const struct execution *ex)
+{
+	AUTO(sbuf) struct sbuf line = {0};
+	char time[CLOCK_TEXT_MAX];
+	struct log_file *log;
+	struct err err;
+
+	if (hook_log_open(hook, &log, &err) != 0) {
+		log_write(hook->hooks->opt.log, LOG_LEVEL_ERROR, "log of hook '%s': %s",
+			hook->label, err.msg);
+		return;
+	}
+	clock_format(ex->started_ns, time);
+	sbuf_printf(&line,
+		"{\"time\":\"%s\",\"seq\":%" PRIu64 ",\"status\":\"%s\",\"duration_ms\":%.3f,"
+		"\"attempts\":%u,\"version\":%u",
+		time, ex->seq, exec_status_name(ex->status), (double)ex->duration_ns / NS_PER_MS,
+		ex->attempts, ex->version);
+	add_text(&line, "message", ex->message);
+	add_text(&line, "error", ex->error);
+	sbuf_addc(&line, '}');
+	log_file_append(log, line.data, line.len);
+}
+
+/* ---- recording ------------------------------------------------------------------------------- */
+
+void
+hooks_record(struct hooks *hooks, const struct execution *ex)
+{
+	struct hook *hook = hook_find_id(hooks, ex->hook_id);
+
+	if (!hook)
+		return;
+	if (ex->status >= EXEC_SUCCESS && ex->status <= EXEC_INTERRUPTED) {
+		hook->runs++;
+		hook->failures += ex->status != EXEC_SUCCESS;
+		if (ex->started_ns > hook->last_run_ns)
+			hook->last_run_ns = ex->started_ns;
+		add_latency(hook, ex->duration_ns);
+	}
+	add_log_line(hook, ex);
+}
+
+/* ---- life ------------------------------------------------------------------------------------ */
+
+int
+hook_stats_init(struct hooks *hooks, struct err *err)
+{
+	AUTO(free) char *path = mem_printf("%s/hooks.log", hooks->state_dir);
+
+	if (mkdir(path, 0750) != 0 && errno != EEXIST)
+		return err_set(err, errno, "%s: %s", path, strerror(errno));
+	return 0;
+}
+
+void
+hook_stats_stop(struct hooks *hooks)
+{
+	struct hook *hook;
+
+	while ((hook = TAILQ_FIRST(&hooks->logs)))
+		log_close(hook);
+}
+
+void
+hook_stats_fini(struct hook *hook)
+{
+	free(hook->latency);
+}

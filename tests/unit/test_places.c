@@ -4,7 +4,7 @@
 #include "base/auto.h"
 #include "tests/unit/suite.h"
 
-#include <string.h>
+#include <stdbool.h>
 #include <unistd.h>
 
 static void

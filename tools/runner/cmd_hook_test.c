@@ -1,0 +1,145 @@
+/* `hook test`: one event for one hook, through ctl/hooks/<hook>/test.  Nothing is recorded; the
+ * hook's own side effects are real, and help says so. */
+#include "tools/runner/commands.h"
+
+#include "base/auto.h"
+#include "base/clock.h"
+#include "tools/runner/hook.h"
+#include "tools/runner/mock.h"
+#include "tools/runner/print.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* The first type the hook listens to, or "custom". */
+static const char *
+first_type(const json_t *hook, struct sbuf *types)
+{
+	hook_types_add(types, hook);
+	if (!types->len)
+		return "custom";
+	types->data[strcspn(types->data, ", ")] = '\0';
+	return mock_type(types->data);
+}
+
+/* The event to test with. */
+static int
+make_event(const struct args *args, const json_t *hook, struct sbuf *out, struct err *err)
+{
+	AUTO(sbuf) struct sbuf types = {0};
+	const char *type = args_str(args, "event-type");
+	const char *data = args_str(args, "mock-data");
+	json_error_t why;
+	json_t *json;
+
+	if (!type)
+		type = first_type(hook, &types);
+	if (!data)
+		data = mock_data(type);
+	json = json_loads(data, 0, &why);
+	if (!json_is_object(json)) {
+		json_decref(json);
+		return err_set(err, EINVAL, "the data is not a JSON object: line %d, column %d: %s",
+			why.line, why.column, json ? "another kind of value" : why.text);
+	}
+	json_decref(json);
+	sbuf_adds(out, "{\"type\":");
+	sbuf_jsons(out, type);
+	sbuf_printf(out, ",\"data\":%s}\n", data);
+	return 0;
+}
+
+static bool
+is_success(const json_t *answer)
+{
+	const char *result = json_text(answer, "result");
+
+	return !strcmp(result, "success");
+}
+
+static void
+print_block(const char *label, const char *text)
+{
+	if (*text)
+		(void)printf("%s:\n%s%s", label, text, text[strlen(text) - 1] == '\n' ? "" : "\n");
+}
+
+static void
+print_answer(const json_t *answer)
+{
+	AUTO(sbuf) struct sbuf duration = {0};
+	double ms = json_number_value(json_object_get(answer, "duration_ms"));
+
+	print_add_duration(&duration, (int64_t)(ms * NS_PER_MS));
+	(void)printf("\nTest Results\nStatus:    %s\nDuration:  %s\n", json_text(answer, "result"),
+		sbuf_str(&duration));
+	if (*json_text(answer, "message"))
+		(void)printf("Message:   %s\n", json_text(answer, "message"));
+	print_block("Output", json_text(answer, "output"));
+	print_block("Error", json_text(answer, "error"));
+}
+
+static int
+test_run(const struct args *args, struct err *err)
+{
+	AUTO(mount) struct mount mount = {0};
+	AUTO(json) json_t *hook = NULL, *answer = NULL;
+	AUTO(sbuf) struct sbuf event = {0}, text = {0};
+	AUTO(free) char *path = NULL;
+	AUTO(free) char *label = NULL;
+	int result = mount_find(args, &mount, err);
+
+	if (!result)
+		result = hook_read(&mount, args_word(args, 0), &hook, err);
+	if (!result)
+		result = make_event(args, hook, &event, err);
+	if (result)
+		return result;
+	path = hook_place(&mount, PLACE_HOOK_TEST, hook);
+	result = mount_ask(&mount, path, &event, &text, err);
+	if (!result)
+		result = json_parse(path, &text, &answer, err);
+	if (result)
+		return result;
+	label = hook_label(hook);
+	if (print_is_json(args)) {
+		print_json(answer);
+	} else {
+		(void)printf("Hook:      %s\nEvent:     %s", label, sbuf_str(&event));
+		print_answer(answer);
+	}
+	return is_success(answer) ? EXIT_OK : EXIT_HOOK;
+}
+
+static const struct flag test_flags[] = {
+	{.name = "event-type",
+		.also = "event",
+		.letter = 't',
+		.kind = FLAG_STR,
+		.value = "TYPE",
+		.help = "the event's type; the hook's own by default"},
+	{.name = "mock-data",
+		.also = "data,payload",
+		.letter = 'd',
+		.kind = FLAG_STR,
+		.value = "JSON",
+		.help = "the event's data; a sample of its category by default"},
+	FLAG_OUTPUT,
+	{0},
+};
+
+const struct cmd cmd_hook_test = {
+	.name = "test",
+	.words = "NAME",
+	.words_min = 1,
+	.words_max = 1,
+	.flags = test_flags,
+	.summary = "Run a hook on a sample event",
+	.text = "Nothing is recorded, but what the script does is really done.\n"
+		"Exit code 5 when the hook fails.",
+	.examples =
+		"sloth-runner hook test alert\n"
+		"sloth-runner hook test alert --event-type task.failed \\\n"
+		"    --mock-data '{\"task_name\":\"deploy_app\",\"error\":\"connection timeout\"}'",
+	.run = test_run,
+};

@@ -1,0 +1,29 @@
+/* An event as the commands show it. */
+#ifndef SLOTH_RUNNER_EVENT_H
+#define SLOTH_RUNNER_EVENT_H
+
+#include "tools/runner/mount.h"
+#include "tools/runner/print.h"
+
+#include <jansson.h>
+
+/* Read event.json.  Returns 0 and a reference for the caller. */
+int event_read(
+	const struct mount *mount, const char *id, json_t **ret_event, struct err *err) MUST_USE;
+
+/* The executions: an array of {hook_name, status, duration_ms, executed_at, attempts, output?,
+ * error?}, from events/<id>/hooks/.  A reference for the caller. */
+int event_read_hooks(
+	const struct mount *mount, const char *id, json_t **ret_hooks, struct err *err) MUST_USE;
+
+/* Parse a JSON file of the mount that was read into text. */
+int json_parse(
+	const char *path, const struct sbuf *text, json_t **ret_json, struct err *err) MUST_USE;
+
+static inline void
+json_auto(json_t **json)
+{
+	json_decref(*json);
+}
+
+#endif

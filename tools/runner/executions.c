@@ -1,0 +1,127 @@
+/* A hook's log, ctl/hooks/<hook>/log: JSON lines, oldest first.  The newest are wanted first, so
+ * the last lines are kept in a ring while the file is read once. */
+#include "tools/runner/executions.h"
+
+#include "base/auto.h"
+#include "base/clock.h"
+#include "base/mem.h"
+#include "tools/runner/print.h"
+
+#include <string.h>
+
+#define DETAILS_MAX 60
+
+struct ring {
+	const json_t *hook;
+	bool is_only_failed;
+	json_t **slots;
+	size_t limit, seen; /* the nth wanted line is in slot n % limit */
+};
+
+/* One execution in the original's words.  Returns a reference for the caller. */
+static json_t *
+execution_make(const json_t *hook, const json_t *line)
+{
+	static const struct {
+		const char *ours, *tree;
+	} members[] = {
+		{"event_id", "event"},
+		{"event_type", "type"},
+		{"timestamp", "executed_at"},
+		{"status", "status"},
+		{"duration_ms", "duration_ms"},
+		{"attempts", "attempts"},
+		{"output", "output"},
+		{"error", "error"},
+	};
+	AUTO(free) char *label = hook_label(hook);
+	AUTO(sbuf) struct sbuf duration = {0};
+	double ms = json_number_value(json_object_get(line, "duration_ms"));
+	json_t *execution = json_pack("{s:s}", "hook_name", label);
+	json_t *id = json_object_get(hook, "id");
+
+	if (id)
+		(void)json_object_set(execution, "hook_id", id);
+	for (size_t i = 0; i < sizeof(members) / sizeof(members[0]); i++) {
+		json_t *value = json_object_get(line, members[i].tree);
+
+		if (value && !json_is_null(value))
+			(void)json_object_set(execution, members[i].ours, value);
+	}
+	print_add_duration(&duration, (int64_t)(ms * NS_PER_MS));
+	(void)json_object_set_new(execution, "duration", json_string(sbuf_str(&duration)));
+	(void)json_object_set_new(
+		execution, "success", json_boolean(!strcmp(json_text(line, "status"), "success")));
+	return execution;
+}
+
+static int
+on_line(void *arg, const char *line, struct err *err)
+{
+	struct ring *ring = arg;
+	AUTO(json) json_t *json = json_loads(line, 0, NULL);
+	json_t **slot;
+
+	if (!json)
+		return err_set(err, EIO, "a line of the hook's log is not JSON: %.80s", line);
+	if (ring->is_only_failed && !strcmp(json_text(json, "status"), "success"))
+		return 0;
+	if (!ring->limit) {
+		ring->seen++;
+		return 0;
+	}
+	slot = &ring->slots[ring->seen++ % ring->limit];
+	json_decref(*slot);
+	*slot = execution_make(ring->hook, json);
+	return 0;
+}
+
+int
+executions_read(const struct mount *mount, const json_t *hook, size_t limit, bool is_only_failed,
+	json_t **ret_list, struct execution_counts *ret_counts, struct err *err)
+{
+	AUTO(free) char *path = hook_place(mount, PLACE_HOOK_LOG, hook);
+	AUTO(free) json_t **slots = NEW_N(json_t *, limit + 1);
+	struct ring ring = {hook, is_only_failed, slots, limit, 0};
+	AUTO(json) json_t *list = json_array();
+	struct execution_counts counts = {0};
+	int result = mount_follow(mount, path, NULL, on_line, &ring, err);
+	size_t kept = ring.seen < limit ? ring.seen : limit;
+
+	for (size_t i = 0; i < kept; i++) {
+		json_t *execution = slots[(ring.seen - 1 - i) % limit];
+		bool is_success = json_is_true(json_object_get(execution, "success"));
+
+		counts.success += is_success;
+		counts.failed += !is_success;
+		(void)json_array_append_new(list, execution); /* the slot's reference */
+	}
+	counts.left_out = ring.seen - kept;
+	if (result)
+		return result;
+	*ret_list = TAKE(list);
+	*ret_counts = counts;
+	return 0;
+}
+
+void
+executions_print_table(const json_t *list, bool has_details)
+{
+	static const char *const heads[] = {"TIMESTAMP", "STATUS", "DURATION", "DETAILS", NULL};
+	static const char *const short_heads[] = {"TIMESTAMP", "STATUS", "DURATION", NULL};
+	struct table *table = table_new(has_details ? heads : short_heads, 1);
+	json_t *execution;
+	size_t i;
+
+	json_array_foreach (list, i, execution) {
+		AUTO(sbuf) struct sbuf details = {0};
+		const char *error = json_text(execution, "error");
+
+		print_add_cut(
+			&details, *error ? error : json_text(execution, "output"), DETAILS_MAX);
+		table_add(table, (const char *[]){json_text(execution, "timestamp"),
+					 json_text(execution, "status"),
+					 json_text(execution, "duration"), sbuf_str(&details)});
+	}
+	table_print(table);
+}

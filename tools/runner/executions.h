@@ -1,0 +1,25 @@
+/* Executions of a hook, from its log. */
+#ifndef SLOTH_RUNNER_EXECUTIONS_H
+#define SLOTH_RUNNER_EXECUTIONS_H
+
+#include "tools/runner/hook.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+struct execution_counts {
+	size_t success, failed; /* among those returned */
+	size_t left_out;        /* further ones in the log */
+};
+
+/* The newest `limit` executions, newest first, in the form of `hook logs --format json`:
+ * {hook_name, hook_id, event_id, event_type, timestamp, status, success, duration, duration_ms,
+ * output?, error?}.  A reference for the caller. */
+int executions_read(const struct mount *mount, const json_t *hook, size_t limit,
+	bool is_only_failed, json_t **ret_list, struct execution_counts *ret_counts,
+	struct err *err) MUST_USE;
+
+/* TIMESTAMP, STATUS, DURATION and, on demand, DETAILS: output or error in short. */
+void executions_print_table(const json_t *list, bool has_details);
+
+#endif

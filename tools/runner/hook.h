@@ -1,0 +1,43 @@
+/* Hooks as the commands know them: which one a name means, and the facts about each. */
+#ifndef SLOTH_RUNNER_HOOK_H
+#define SLOTH_RUNNER_HOOK_H
+
+#include "tools/runner/event.h"
+#include "tools/runner/mount.h"
+#include "tools/runner/print.h"
+
+#include <jansson.h>
+
+/* Facts about one hook, in the form of `hook get`: {id, name, description, event_type, file_path,
+ * stack?, enabled, status, created_at, updated_at, last_run?, run_count, failure_count, alias?}. */
+
+/* All hooks of the root and of every stack, or of one stack only.  A reference for the caller. */
+int hooks_read(
+	const struct mount *mount, const char *stack, json_t **ret_hooks, struct err *err) MUST_USE;
+
+/* The one that text means: NAME or NAME@STACK, by name or by the alias its script gives it.  A NAME
+ * is looked for at the root first, then in the stacks.  Returns 0 and a reference for the caller,
+ * -ENOENT, or -EEXIST when several stacks have one. */
+int hook_read(
+	const struct mount *mount, const char *text, json_t **ret_hook, struct err *err) MUST_USE;
+
+/* The same among facts already read.  Borrowed from hooks. */
+int hook_pick(const json_t *hooks, const char *text, json_t **ret_hook, struct err *err) MUST_USE;
+
+/* Returns owned: "name" or "name@stack". */
+char *hook_label(const json_t *hook);
+
+/* A path of one hook.  Returns owned. */
+char *hook_place(const struct mount *mount, enum place place, const json_t *hook);
+
+/* "enabled", "disabled", "no event" or "error", for tables. */
+const char *hook_state(const json_t *hook);
+
+/* Append the types it listens to: "task.failed, deploy.*". */
+void hook_types_add(struct sbuf *out, const json_t *hook);
+
+/* The value of one of its files, without the newline at the end. */
+int hook_value(const struct mount *mount, enum place place, const json_t *hook,
+	struct sbuf *ret_text, struct err *err) MUST_USE;
+
+#endif

@@ -1,0 +1,426 @@
+/* The mount: see mount.h.
+ *
+ * The table below holds every path the command uses, written as mount-layout/ writes them: ~ marks
+ * those that exist below a stack too, * is the name.  When a write is refused the errno says
+ * little, so the reason is looked up in the tree's own `errors`, among the lines that came after
+ * the write began.
+ */
+#include "tools/runner/mount.h"
+
+#include "base/auto.h"
+#include "base/mem.h"
+#include "tools/runner/print.h"
+
+#include <assert.h>
+#include <dirent.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define READ_CHUNK_BYTES 65536
+#define NAME_BYTES_MAX   200 /* leaves room for .lua and a temporary name */
+
+static const char *const paths[] = {
+	[PLACE_STATUS] = "/status",
+	[PLACE_STATUS_JSON] = "/status.json",
+	[PLACE_EMIT] = "/events/emit",
+	[PLACE_STREAM] = "/events/stream",
+	[PLACE_EVENTS] = "/events",
+	[PLACE_EVENTS_BY_STATUS] = "/events/by-status/*",
+	[PLACE_EVENT] = "/events/*",
+	[PLACE_EVENT_JSON] = "/events/*/event.json",
+	[PLACE_EVENT_WAIT] = "/events/*/wait",
+	[PLACE_EVENT_PROCESSED] = "/events/*/processed_at",
+	[PLACE_EVENT_HOOKS] = "/events/*/hooks",
+	[PLACE_STACKS] = "/stacks",
+	[PLACE_HOOKS] = "~/hooks",
+	[PLACE_HOOK_FILE] = "~/hooks/*.lua",
+	[PLACE_HOOK_LIST] = "~/ctl/hooks.jsonl",
+	[PLACE_HOOK] = "~/ctl/hooks/*",
+	[PLACE_HOOK_STATUS] = "~/ctl/hooks/*/status",
+	[PLACE_HOOK_ENABLED] = "~/ctl/hooks/*/enabled",
+	[PLACE_HOOK_EVENT] = "~/ctl/hooks/*/event",
+	[PLACE_HOOK_DESCRIPTION] = "~/ctl/hooks/*/description",
+	[PLACE_HOOK_LOG] = "~/ctl/hooks/*/log",
+	[PLACE_HOOK_TEST] = "~/ctl/hooks/*/test",
+};
+#define ERRORS_PATH "/errors"
+
+/* Directories of events/ that are no events. */
+static const char *const not_events[] = {"by-status", "by-type", "queue", "log.d"};
+
+void
+mount_fini(struct mount *mount)
+{
+	free(mount->root);
+	*mount = (struct mount){0};
+}
+
+char *
+mount_path(const struct mount *mount, enum place place, const char *stack, const char *name)
+{
+	struct sbuf path = {0};
+
+	sbuf_adds(&path, mount->root);
+	for (const char *p = paths[place]; *p; p++) {
+		if (*p == '~') {
+			if (stack && *stack)
+				sbuf_printf(&path, "/stacks/%s", stack);
+		} else if (*p == '*') {
+			assert(name);
+			sbuf_adds(&path, name);
+		} else {
+			sbuf_addc(&path, *p);
+		}
+	}
+	return sbuf_take(&path);
+}
+
+int
+mount_check_name(const char *what, const char *name, struct err *err)
+{
+	bool is_bad = !*name || *name == '.' || strchr(name, '/') || strlen(name) > NAME_BYTES_MAX;
+
+	for (const char *p = name; *p; p++)
+		is_bad |= (unsigned char)*p < ' ' || *p == 0x7f;
+	if (!is_bad)
+		return 0;
+	return err_set(err, EINVAL,
+		"'%s' cannot be the name of %s: no '/', no leading '.', at most %d bytes", name,
+		what, NAME_BYTES_MAX);
+}
+
+/* ---- files ---------------------------------------------------------------------------------- */
+
+static void
+trace(const struct mount *mount, const char *verb, const char *path)
+{
+	if (mount->is_traced)
+		(void)fprintf(stderr, "debug: %s %s\n", verb, path);
+}
+
+static int
+fail(const char *verb, const char *path, int code, struct err *err)
+{
+	if (code == ENOTCONN || code == ECONNABORTED)
+		return err_set(err, EHOSTDOWN,
+			"cannot %s '%s': the master is gone; start one: sloth-runner master start",
+			verb, path);
+	return err_set(err, code, "cannot %s '%s': %s", verb, path, strerror(code));
+}
+
+/* How long `errors` is now, so that later lines can be told from older ones. */
+static off_t
+errors_length(const struct mount *mount)
+{
+	AUTO(free) char *path = mem_printf("%s" ERRORS_PATH, mount->root);
+	struct stat st;
+
+	return stat(path, &st) < 0 ? 0 : st.st_size;
+}
+
+/* Like fail(), with the daemon's own words when a line of `errors` past `from` is about path. */
+static int
+fail_with_reason(const struct mount *mount, const char *verb, const char *path, int code,
+	off_t from, struct err *err)
+{
+	AUTO(free) char *errors = mem_printf("%s" ERRORS_PATH, mount->root);
+	AUTO(free) char *line = NULL;
+	const char *below = path + strlen(mount->root);
+	size_t size = 0;
+	FILE *file = fopen(errors, "re");
+	int result = fail(verb, path, code, err);
+
+	if (!file)
+		return result;
+	if (!fseeko(file, from, SEEK_SET)) {
+		while (getline(&line, &size, file) > 0) {
+			json_t *json = json_loads(line, 0, NULL);
+			const char *reason = json_text(json, "error");
+
+			if (*reason && !strcmp(json_text(json, "path"), below))
+				err_set(err, code, "cannot %s '%s': %s", verb, path, reason);
+			json_decref(json);
+		}
+	}
+	(void)fclose(file); /* only read from */
+	return result;
+}
+
+static int
+read_all(int fd, struct sbuf *out)
+{
+	for (;;) {
+		ssize_t n = read(fd, sbuf_room(out, READ_CHUNK_BYTES), READ_CHUNK_BYTES);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0) {
+			if (out->data)
+				out->data[out->len] = '\0';
+			return n < 0 ? -errno : 0;
+		}
+		out->len += (size_t)n;
+	}
+}
+
+int
+mount_read(const struct mount *mount, const char *path, struct sbuf *out, struct err *err)
+{
+	AUTO(fd) int fd = -1;
+	int result;
+
+	trace(mount, "read", path);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return fail("read", path, errno, err);
+	result = read_all(fd, out);
+	return result < 0 ? fail("read", path, -result, err) : 0;
+}
+
+static void
+cut_newlines(struct sbuf *text)
+{
+	while (text->len && text->data[text->len - 1] == '\n')
+		text->data[--text->len] = '\0';
+}
+
+int
+mount_read_value(const struct mount *mount, const char *path, struct sbuf *out, struct err *err)
+{
+	int result = mount_read(mount, path, out, err);
+
+	if (!result)
+		cut_newlines(out);
+	return result;
+}
+
+static int
+write_all(int fd, const char *data, size_t len)
+{
+	while (len) {
+		ssize_t n = write(fd, data, len);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return -errno;
+		data += n;
+		len -= (size_t)n;
+	}
+	return 0;
+}
+
+int
+mount_write(
+	const struct mount *mount, const char *path, const char *text, size_t len, struct err *err)
+{
+	off_t errors_from = errors_length(mount);
+	int fd, result;
+
+	trace(mount, "write", path);
+	fd = open(path, O_WRONLY | O_CLOEXEC);
+	if (fd < 0)
+		return fail("write", path, errno, err);
+	result = write_all(fd, text, len);
+	if (close(fd) < 0 && !result)
+		result = -errno;
+	return result < 0 ? fail_with_reason(mount, "write", path, -result, errors_from, err) : 0;
+}
+
+int
+mount_ask(const struct mount *mount, const char *path, const struct sbuf *request,
+	struct sbuf *answer, struct err *err)
+{
+	AUTO(fd) int fd = -1;
+	off_t errors_from = errors_length(mount);
+	int result;
+
+	trace(mount, "ask", path);
+	fd = open(path, O_RDWR | O_CLOEXEC);
+	if (fd < 0)
+		return fail("open", path, errno, err);
+	result = write_all(fd, request->data, request->len);
+	if (result < 0)
+		return fail_with_reason(mount, "write", path, -result, errors_from, err);
+	result = read_all(fd, answer);
+	if (result < 0)
+		return fail_with_reason(mount, "read", path, -result, errors_from, err);
+	cut_newlines(answer);
+	return 0;
+}
+
+int
+mount_follow(const struct mount *mount, const char *path, const char *first_line, mount_line_fn *fn,
+	void *arg, struct err *err)
+{
+	AUTO(free) char *line = NULL;
+	off_t errors_from = errors_length(mount);
+	size_t size = 0;
+	int code, fd, result = 0;
+	FILE *file;
+
+	trace(mount, "follow", path);
+	fd = open(path, (first_line ? O_RDWR : O_RDONLY) | O_CLOEXEC);
+	if (fd < 0)
+		return fail("open", path, errno, err);
+	if (first_line)
+		result = write_all(fd, first_line, strlen(first_line));
+	if (result < 0) {
+		(void)close(fd); /* the error that brought us here is the one to tell */
+		return fail_with_reason(mount, "write", path, -result, errors_from, err);
+	}
+	file = fdopen(fd, "r");
+	if (!file)
+		abort(); /* out of memory */
+	while (!result && (errno = 0, getline(&line, &size, file)) > 0) {
+		line[strcspn(line, "\n")] = '\0';
+		result = fn(arg, line, err);
+	}
+	code = ferror(file) ? errno : 0;
+	(void)fclose(file); /* what was written is told by write() */
+	return code ? fail("read", path, code, err) : result;
+}
+
+int
+mount_install(
+	const struct mount *mount, const char *path, const struct sbuf *content, struct err *err)
+{
+	AUTO(free) char *temporary = NULL;
+	const char *name = strrchr(path, '/') + 1;
+	off_t errors_from = errors_length(mount);
+	int fd, result;
+
+	temporary = mem_printf("%.*s.%s.%d.tmp", (int)(name - path), path, name, (int)getpid());
+	trace(mount, "install", path);
+	fd = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0640);
+	if (fd < 0)
+		return fail("create", temporary, errno, err);
+	result = write_all(fd, sbuf_str(content), content->len);
+	if (close(fd) < 0 && !result)
+		result = -errno;
+	if (!result && rename(temporary, path) < 0)
+		result = -errno;
+	if (!result)
+		return 0;
+	(void)unlink(temporary); /* the error that brought us here is the one to tell */
+	return fail_with_reason(mount, "write", path, -result, errors_from, err);
+}
+
+bool
+mount_exists(const struct mount *mount, const char *path)
+{
+	struct stat st;
+
+	trace(mount, "look for", path);
+	return lstat(path, &st) == 0;
+}
+
+int
+mount_unlink(const struct mount *mount, const char *path, struct err *err)
+{
+	trace(mount, "remove", path);
+	return unlink(path) < 0 ? fail("remove", path, errno, err) : 0;
+}
+
+int
+mount_rmdir(const struct mount *mount, const char *path, struct err *err)
+{
+	off_t errors_from = errors_length(mount);
+
+	trace(mount, "remove", path);
+	if (rmdir(path) < 0)
+		return fail_with_reason(mount, "remove", path, errno, errors_from, err);
+	return 0;
+}
+
+/* ---- directories ---------------------------------------------------------------------------- */
+
+void
+names_add(struct names *names, const char *name)
+{
+	if (!(names->count & (names->count + 1))) /* full at every power of two less one */
+		names->list =
+			mem_realloc(names->list, (2 * names->count + 2) * sizeof(*names->list));
+	names->list[names->count++] = mem_strdup(name);
+}
+
+void
+names_fini(struct names *names)
+{
+	for (size_t i = 0; i < names->count; i++)
+		free(names->list[i]);
+	free(names->list);
+	*names = (struct names){0};
+}
+
+int
+mount_each(const struct mount *mount, const char *path, unsigned char type, mount_name_fn *fn,
+	void *arg, struct err *err)
+{
+	struct dirent *entry;
+	DIR *dir;
+	int code, result = 0;
+
+	trace(mount, "list", path);
+	dir = opendir(path);
+	if (!dir)
+		return fail("list", path, errno, err);
+	while (!result && (errno = 0, entry = readdir(dir)))
+		if (entry->d_name[0] != '.' && (!type || entry->d_type == type))
+			result = fn(arg, entry->d_name, err);
+	code = errno;
+	(void)closedir(dir); /* only read from */
+	return !result && code ? fail("list", path, code, err) : result;
+}
+
+static int
+add_to_names(void *arg, const char *name, struct err *err)
+{
+	(void)err;
+	names_add(arg, name);
+	return 0;
+}
+
+int
+mount_list(const struct mount *mount, const char *path, unsigned char type, struct names *ret_names,
+	struct err *err)
+{
+	AUTO(names) struct names names = {0};
+	int result = mount_each(mount, path, type, add_to_names, &names, err);
+
+	if (result < 0)
+		return result;
+	*ret_names = names;
+	names = (struct names){0};
+	return 0;
+}
+
+static bool
+is_event_name(const char *name)
+{
+	for (size_t i = 0; i < sizeof(not_events) / sizeof(not_events[0]); i++)
+		if (!strcmp(name, not_events[i]))
+			return false;
+	return true;
+}
+
+int
+mount_events(const struct mount *mount, struct names *ret_names, struct err *err)
+{
+	AUTO(free) char *path = mount_path(mount, PLACE_EVENTS, NULL, NULL);
+	AUTO(names) struct names all = {0};
+	struct names events = {0};
+	int result = mount_list(mount, path, DT_DIR, &all, err);
+
+	if (result < 0)
+		return result;
+	for (size_t i = 0; i < all.count; i++)
+		if (is_event_name(all.list[i]))
+			names_add(&events, all.list[i]);
+	*ret_names = events;
+	return 0;
+}

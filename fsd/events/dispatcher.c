@@ -79,7 +79,6 @@ dispatcher_new(uv_loop_t *loop, const struct dispatcher_rooms *rooms)
 	d->soon.data = d->retry.data = d;
 	(void)uv_idle_init(loop, &d->soon);   /* cannot fail */
 	(void)uv_timer_init(loop, &d->retry); /* cannot fail */
-	uv_unref((uv_handle_t *)&d->retry);
 	TAILQ_INIT(&d->ready);
 	STAILQ_INIT(&d->results);
 	STAILQ_INIT(&d->ended);

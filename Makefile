@@ -15,7 +15,7 @@ WORKER_SRC := $(wildcard lua/host/*.c lua/modules/*.c)
 RUNNER_SRC := $(wildcard tools/runner/*.c tools/runner/*/*.c)
 ROWS       := $(wildcard mount-layout/*.rows)
 TEMPLATES  := $(wildcard mount-layout/templates/*/*)
-LUA_SRC    := $(wildcard lua/sloth/*.lua)
+LUA_SRC    := $(wildcard lua/host/*.lua lua/sloth/*.lua)
 UNIT_SRC   := $(wildcard tests/unit/test_*.c)
 VERSION    := $(shell cat VERSION)
 

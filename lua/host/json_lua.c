@@ -1,0 +1,312 @@
+/* JSON to Lua values and back, keeping types: integers stay integers and reals floats, in both
+ * directions.  Decoding may raise for lack of memory only; encoding never raises. */
+#include "lua/host/host.h"
+
+#include <errno.h>
+#include <math.h>
+#include <string.h>
+
+#define DEPTH_MAX 100
+
+static const char null_address, array_mt;
+
+void
+json_lua_push_null(lua_State *L)
+{
+	lua_pushlightuserdata(L, (void *)&null_address);
+}
+
+void
+json_lua_push_array_mt(lua_State *L)
+{
+	if (lua_rawgetp(L, LUA_REGISTRYINDEX, &array_mt) == LUA_TTABLE)
+		return;
+	lua_pop(L, 1);
+	lua_createtable(L, 0, 1);
+	lua_pushboolean(L, 0);
+	lua_setfield(L, -2, "__metatable");
+	lua_pushvalue(L, -1);
+	lua_rawsetp(L, LUA_REGISTRYINDEX, &array_mt);
+}
+
+/* ---- decoding ------------------------------------------------------------------------------- */
+
+static void
+push_array(lua_State *L, const json_t *value, bool keep_null)
+{
+	size_t n = json_array_size(value);
+
+	lua_createtable(L, (int)n, 0);
+	for (size_t i = 0; i < n; i++) {
+		json_lua_push(L, json_array_get(value, i), keep_null);
+		lua_rawseti(L, -2, (lua_Integer)i + 1);
+	}
+	if (n > 0)
+		return;
+	json_lua_push_array_mt(L); /* so that it is written as an array again */
+	lua_setmetatable(L, -2);
+}
+
+static void
+push_object(lua_State *L, const json_t *value, bool keep_null)
+{
+	const char *key;
+	json_t *field;
+
+	lua_createtable(L, 0, (int)json_object_size(value));
+	json_object_foreach ((json_t *)value, key, field) {
+		lua_pushstring(L, key);
+		json_lua_push(L, field, keep_null);
+		lua_rawset(L, -3);
+	}
+}
+
+void
+json_lua_push(lua_State *L, const json_t *value, bool keep_null)
+{
+	luaL_checkstack(L, 4, "JSON nested too deep");
+	switch (json_typeof(value)) {
+	case JSON_OBJECT:
+		push_object(L, value, keep_null);
+		break;
+	case JSON_ARRAY:
+		push_array(L, value, keep_null);
+		break;
+	case JSON_STRING:
+		lua_pushlstring(L, json_string_value(value), json_string_length(value));
+		break;
+	case JSON_INTEGER:
+		lua_pushinteger(L, json_integer_value(value));
+		break;
+	case JSON_REAL:
+		lua_pushnumber(L, json_real_value(value));
+		break;
+	case JSON_TRUE:
+	case JSON_FALSE:
+		lua_pushboolean(L, json_is_true(value));
+		break;
+	case JSON_NULL:
+		if (keep_null)
+			json_lua_push_null(L);
+		else
+			lua_pushnil(L);
+		break;
+	}
+}
+
+/* ---- encoding ------------------------------------------------------------------------------- */
+
+struct encoder {
+	lua_State *L;
+	struct sbuf *out, place; /* place: "x[3].y" */
+	struct err *err;
+	bool is_pretty;
+	int depth;
+};
+
+static int encode(struct encoder *e, int idx);
+
+static void
+leave_place(struct encoder *e, size_t mark)
+{
+	e->place.len = mark;
+	e->place.data[mark] = '\0';
+}
+
+static int
+fail(struct encoder *e, const char *what)
+{
+	if (e->place.len > 0)
+		return err_set(e->err, EINVAL, "field '%s': %s", sbuf_str(&e->place), what);
+	return err_set(e->err, EINVAL, "%s", what);
+}
+
+static void
+newline(struct encoder *e)
+{
+	if (!e->is_pretty)
+		return;
+	sbuf_addc(e->out, '\n');
+	for (int i = 0; i < e->depth; i++)
+		sbuf_adds(e->out, "  ");
+}
+
+/* Floats always show that they are ("3.0"), in as few digits as give the same number back. */
+static int
+encode_float(struct encoder *e, double v)
+{
+	char text[40];
+
+	if (!isfinite(v))
+		return fail(e, "not a finite number");
+	for (int digits = 15; digits <= 17; digits++) {
+		(void)snprintf(text, sizeof(text), "%.*g", digits, v);
+		if (strtod(text, NULL) == v)
+			break;
+	}
+	sbuf_adds(e->out, text);
+	if (!strpbrk(text, ".e"))
+		sbuf_adds(e->out, ".0");
+	return 0;
+}
+
+static bool
+is_array(lua_State *L, int idx, lua_Unsigned *ret_len)
+{
+	lua_Unsigned n = lua_rawlen(L, idx), keys = 0;
+	bool is_marked;
+
+	for (lua_pushnil(L); lua_next(L, idx) != 0; lua_pop(L, 1)) {
+		if (!lua_isinteger(L, -2) || lua_tointeger(L, -2) < 1 || ++keys > n) {
+			lua_pop(L, 2);
+			return false;
+		}
+	}
+	*ret_len = n;
+	if (n > 0)
+		return keys == n;
+	if (!lua_getmetatable(L, idx))
+		return false;
+	lua_rawgetp(L, LUA_REGISTRYINDEX, &array_mt);
+	is_marked = lua_rawequal(L, -1, -2);
+	lua_pop(L, 2);
+	return is_marked;
+}
+
+static int
+encode_array(struct encoder *e, int idx, lua_Unsigned n)
+{
+	size_t mark = e->place.len;
+	int r = 0;
+
+	sbuf_addc(e->out, '[');
+	e->depth++;
+	for (lua_Unsigned i = 1; r == 0 && i <= n; i++) {
+		if (i > 1)
+			sbuf_addc(e->out, ',');
+		newline(e);
+		sbuf_printf(&e->place, "[%llu]", i);
+		lua_rawgeti(e->L, idx, (lua_Integer)i);
+		r = encode(e, lua_gettop(e->L));
+		lua_pop(e->L, 1);
+		if (r == 0)
+			leave_place(e, mark);
+	}
+	e->depth--;
+	if (n > 0)
+		newline(e);
+	sbuf_addc(e->out, ']');
+	return r;
+}
+
+static int
+encode_key(struct encoder *e, int idx)
+{
+	char text[32];
+	size_t len;
+	const char *s;
+
+	if (lua_isinteger(e->L, idx)) {
+		(void)snprintf(text, sizeof(text), "%lld", lua_tointeger(e->L, idx));
+		sbuf_json(e->out, text, strlen(text));
+		sbuf_printf(&e->place, "[%s]", text);
+		return 0;
+	}
+	if (lua_type(e->L, idx) != LUA_TSTRING)
+		return fail(e, "a key that is neither text nor an integer");
+	s = lua_tolstring(e->L, idx, &len);
+	sbuf_json(e->out, s, len);
+	sbuf_printf(&e->place, "%s%.60s", e->place.len ? "." : "", s);
+	return 0;
+}
+
+static int
+encode_object(struct encoder *e, int idx)
+{
+	size_t mark = e->place.len;
+	bool is_first = true;
+	int r = 0;
+
+	sbuf_addc(e->out, '{');
+	e->depth++;
+	lua_pushnil(e->L);
+	while (r == 0 && lua_next(e->L, idx) != 0) {
+		if (!is_first)
+			sbuf_addc(e->out, ',');
+		is_first = false;
+		newline(e);
+		r = encode_key(e, lua_gettop(e->L) - 1);
+		sbuf_adds(e->out, e->is_pretty ? ": " : ":");
+		if (r == 0)
+			r = encode(e, lua_gettop(e->L));
+		lua_pop(e->L, 1);
+		if (r == 0)
+			leave_place(e, mark);
+	}
+	e->depth--;
+	if (r < 0)
+		return r; /* the key is left; json_lua_encode restores the stack */
+	if (!is_first)
+		newline(e);
+	sbuf_addc(e->out, '}');
+	return 0;
+}
+
+static int
+encode_table(struct encoder *e, int idx)
+{
+	lua_Unsigned n;
+
+	if (e->depth >= DEPTH_MAX || !lua_checkstack(e->L, 8))
+		return fail(e, "nested too deep, or a cycle");
+	if (is_array(e->L, idx, &n))
+		return encode_array(e, idx, n);
+	return encode_object(e, idx);
+}
+
+static int
+encode(struct encoder *e, int idx)
+{
+	size_t len;
+	const char *s;
+
+	switch (lua_type(e->L, idx)) {
+	case LUA_TNIL:
+		sbuf_adds(e->out, "null");
+		return 0;
+	case LUA_TBOOLEAN:
+		sbuf_adds(e->out, lua_toboolean(e->L, idx) ? "true" : "false");
+		return 0;
+	case LUA_TNUMBER:
+		if (!lua_isinteger(e->L, idx))
+			return encode_float(e, lua_tonumber(e->L, idx));
+		sbuf_printf(e->out, "%lld", lua_tointeger(e->L, idx));
+		return 0;
+	case LUA_TSTRING:
+		s = lua_tolstring(e->L, idx, &len);
+		sbuf_json(e->out, s, len);
+		return 0;
+	case LUA_TTABLE:
+		return encode_table(e, idx);
+	case LUA_TLIGHTUSERDATA:
+		if (lua_touserdata(e->L, idx) == (const void *)&null_address) {
+			sbuf_adds(e->out, "null");
+			return 0;
+		}
+	}
+	return fail(e, lua_type(e->L, idx) == LUA_TFUNCTION ? "a function has no JSON form"
+							    : "a value without a JSON form");
+}
+
+int
+json_lua_encode(lua_State *L, int idx, bool is_pretty, struct sbuf *out, struct err *err)
+{
+	struct encoder e = {.L = L, .out = out, .err = err, .is_pretty = is_pretty};
+	int r, top = lua_gettop(L);
+
+	idx = lua_absindex(L, idx);
+	r = lua_checkstack(L, 8) ? encode(&e, idx) : fail(&e, "out of stack");
+	lua_settop(L, top);
+	sbuf_fini(&e.place);
+	return r;
+}

@@ -1,0 +1,527 @@
+/* The base environment: which functions of Lua's library scripts find, and in which form.
+ * docs/sandbox.md is the same list in words.
+ *
+ * The standard libraries are opened into the state's own globals, which no script ever sees; ours
+ * go over them; then the names listed here are copied into read-only tables.  What is not listed
+ * does not exist.  Read-only means an empty table whose metatable leads to the real one: nothing an
+ * invocation does to a library is seen by the next.
+ */
+#include "lua/host/worker.h"
+
+#include <lualib.h>
+#include <string.h>
+#include <sys/random.h>
+
+static const char frozen_key; /* its address, in the metatable of a read-only table */
+
+/* ---- read-only tables ----------------------------------------------------------------------- */
+
+static int
+refuse_write(lua_State *L)
+{
+	return luaL_error(L, "modules are read-only: '%s' cannot be set",
+		lua_type(L, 2) == LUA_TSTRING ? lua_tostring(L, 2) : luaL_typename(L, 2));
+}
+
+static int
+next_pair(lua_State *L)
+{
+	luaL_checktype(L, 1, LUA_TTABLE);
+	lua_settop(L, 2);
+	return lua_next(L, 1) ? 2 : (lua_pushnil(L), 1);
+}
+
+/* __pairs: over the view of each value, so take the real table for the keys only. */
+static int
+pairs_of_frozen(lua_State *L)
+{
+	lua_pushcfunction(L, next_pair);
+	lua_getmetatable(L, 1);
+	lua_getfield(L, -1, "__index");
+	lua_newtable(L); /* a copy: the real one must not get out */
+	for (lua_pushnil(L); lua_next(L, -3) != 0; lua_pop(L, 1)) {
+		lua_pushvalue(L, -2);
+		lua_pushvalue(L, -2);
+		lua_rawset(L, -5);
+	}
+	lua_replace(L, -3);
+	lua_pop(L, 1);
+	lua_pushnil(L);
+	return 3;
+}
+
+bool
+sandbox_is_frozen(lua_State *L, int idx)
+{
+	bool is_frozen;
+
+	if (!lua_getmetatable(L, idx))
+		return false;
+	is_frozen = lua_rawgetp(L, -1, &frozen_key) != LUA_TNIL;
+	lua_pop(L, 2);
+	return is_frozen;
+}
+
+static bool
+is_plain_table(lua_State *L, int idx)
+{
+	return lua_istable(L, idx) && !sandbox_is_frozen(L, idx);
+}
+
+static void
+freeze_fields(lua_State *L)
+{
+	luaL_checkstack(L, 8, "modules are nested too deep");
+	for (lua_pushnil(L); lua_next(L, -2) != 0;) {
+		if (!is_plain_table(L, -1)) {
+			lua_pop(L, 1);
+			continue;
+		}
+		sandbox_freeze(L);
+		lua_pushvalue(L, -2);
+		lua_insert(L, -2);
+		lua_rawset(L, -4); /* an existing key: allowed while traversing */
+	}
+}
+
+void
+sandbox_freeze(lua_State *L)
+{
+	lua_newtable(L);          /* real, view */
+	lua_createtable(L, 0, 6); /* real, view, meta */
+	lua_pushboolean(L, 1);
+	lua_rawsetp(L, -2, &frozen_key);
+	lua_pushvalue(L, -3);
+	lua_setfield(L, -2, "__index");
+	lua_pushcfunction(L, refuse_write);
+	lua_setfield(L, -2, "__newindex");
+	lua_pushcfunction(L, pairs_of_frozen);
+	lua_setfield(L, -2, "__pairs");
+	lua_pushboolean(L, 0);
+	lua_setfield(L, -2, "__metatable");
+	if (luaL_getmetafield(L, -3, "__call") != LUA_TNIL)
+		lua_setfield(L, -2, "__call");
+	lua_setmetatable(L, -2); /* real, view */
+	lua_pushvalue(L, -2);
+	freeze_fields(L);
+	lua_pop(L, 1);
+	lua_remove(L, -2);
+}
+
+/* ---- protected calls ------------------------------------------------------------------------ */
+
+static int
+finish_pcall(lua_State *L, int status, lua_KContext skip)
+{
+	if (status == LUA_OK || status == LUA_YIELD)
+		return lua_gettop(L) - (int)skip;
+	limits_rethrow(L, status);
+	lua_pushboolean(L, 0);
+	lua_pushvalue(L, -2);
+	return 2;
+}
+
+static int
+safe_pcall(lua_State *L)
+{
+	int status;
+
+	luaL_checkany(L, 1);
+	lua_pushboolean(L, 1);
+	lua_insert(L, 1);
+	status = lua_pcallk(L, lua_gettop(L) - 2, LUA_MULTRET, 0, 0, finish_pcall);
+	return finish_pcall(L, status, 0);
+}
+
+/* A message handler that stays out of the way when the invocation is being ended: handlers run
+ * with hooks off, so one that loops could not be stopped. */
+static int
+handle_message(lua_State *L)
+{
+	struct invocation *inv = invocation_of(L);
+
+	if (inv && inv->kill)
+		return 1;
+	lua_pushvalue(L, lua_upvalueindex(1));
+	lua_insert(L, 1);
+	lua_call(L, lua_gettop(L) - 1, 1);
+	return 1;
+}
+
+static int
+safe_xpcall(lua_State *L)
+{
+	int status, n = lua_gettop(L);
+
+	luaL_checktype(L, 2, LUA_TFUNCTION);
+	lua_pushvalue(L, 2);
+	lua_pushcclosure(L, handle_message, 1);
+	lua_replace(L, 2);
+	lua_pushboolean(L, 1);
+	lua_pushvalue(L, 1);
+	lua_rotate(L, 3, 2); /* f, handler, true, f, arguments */
+	status = lua_pcallk(L, n - 2, LUA_MULTRET, 2, 2, finish_pcall);
+	return finish_pcall(L, status, 2);
+}
+
+/* ---- single functions ----------------------------------------------------------------------- */
+
+static int
+safe_setmetatable(lua_State *L)
+{
+	int type = lua_type(L, 2);
+
+	luaL_checktype(L, 1, LUA_TTABLE);
+	luaL_argexpected(L, type == LUA_TNIL || type == LUA_TTABLE, 2, "nil or table");
+	if (luaL_getmetafield(L, 1, "__metatable") != LUA_TNIL)
+		return luaL_error(L, "cannot change a protected metatable");
+	if (type == LUA_TTABLE) {
+		lua_pushliteral(L, "__gc");
+		if (lua_rawget(L, 2) != LUA_TNIL)
+			return luaL_error(L, "__gc is not available here: use __close");
+	}
+	lua_settop(L, 2);
+	lua_setmetatable(L, 1);
+	return 1;
+}
+
+static int
+safe_rawset(lua_State *L)
+{
+	luaL_checktype(L, 1, LUA_TTABLE);
+	luaL_checkany(L, 2);
+	luaL_checkany(L, 3);
+	if (sandbox_is_frozen(L, 1))
+		return refuse_write(L);
+	lua_settop(L, 3);
+	lua_rawset(L, 1);
+	return 1;
+}
+
+static int
+safe_collectgarbage(lua_State *L)
+{
+	static const char *const options[] = {"collect", "count", "step", NULL};
+
+	switch (luaL_checkoption(L, 1, "collect", options)) {
+	case 1:
+		lua_pushnumber(L, (lua_Number)state_of(L)->used_bytes / 1024);
+		return 1;
+	case 2:
+		lua_pushboolean(L, lua_gc(L, LUA_GCSTEP, 0));
+		return 1;
+	}
+	lua_gc(L, LUA_GCCOLLECT);
+	lua_pushinteger(L, 0);
+	return 1;
+}
+
+static int
+print(lua_State *L)
+{
+	int n = lua_gettop(L);
+
+	for (int i = 1; i <= n; i++) {
+		size_t len;
+		const char *s = luaL_tolstring(L, i, &len);
+
+		if (i > 1)
+			host_output(L, "\t", 1);
+		host_output(L, s, len);
+		lua_pop(L, 1);
+	}
+	host_output(L, "\n", 1);
+	return 0;
+}
+
+static int
+math_pow(lua_State *L)
+{
+	lua_Number x = luaL_checknumber(L, 1), y = luaL_checknumber(L, 2);
+
+	lua_settop(L, 0);
+	lua_pushnumber(L, x);
+	lua_pushnumber(L, y);
+	lua_arith(L, LUA_OPPOW);
+	return 1;
+}
+
+static int
+table_getn(lua_State *L)
+{
+	lua_pushinteger(L, luaL_len(L, 1));
+	return 1;
+}
+
+/* ---- library functions that can take long in C ---------------------------------------------- */
+
+/* The original is the upvalue; none of them has upvalues of its own. */
+static int
+call_original(lua_State *L)
+{
+	host_tick(L);
+	return lua_tocfunction(L, lua_upvalueindex(1))(L);
+}
+
+/* A __len may claim anything, and insert and remove then shift that many. */
+static int
+check_length_first(lua_State *L)
+{
+	if (luaL_getmetafield(L, 1, "__len") != LUA_TNIL && luaL_len(L, 1) > HOST_ELEMENTS_MAX)
+		return luaL_error(L, "a table of more than %d elements", HOST_ELEMENTS_MAX);
+	if (luaL_getmetafield(L, 1, "__len") != LUA_TNIL)
+		lua_pop(L, 2);
+	return call_original(L);
+}
+
+static int
+table_move(lua_State *L)
+{
+	lua_Integer first = luaL_checkinteger(L, 2), last = luaL_checkinteger(L, 3);
+
+	if (last >= first && (lua_Unsigned)last - (lua_Unsigned)first >= HOST_ELEMENTS_MAX)
+		return luaL_error(L, "too many elements to move");
+	return call_original(L);
+}
+
+/* rep counts to n even when there is nothing to copy. */
+static int
+string_rep(lua_State *L)
+{
+	size_t len, separator_len = 0;
+
+	(void)luaL_checklstring(L, 1, &len);
+	if (!lua_isnoneornil(L, 3))
+		(void)luaL_checklstring(L, 3, &separator_len);
+	if (len + separator_len == 0) {
+		(void)luaL_checkinteger(L, 2);
+		lua_pushliteral(L, "");
+		return 1;
+	}
+	return call_original(L);
+}
+
+/* ---- putting it together -------------------------------------------------------------------- */
+
+struct replacement {
+	const char *name;
+	lua_CFunction function; /* gets the original as its upvalue */
+};
+
+static void
+replace(lua_State *L, const char *library, const struct replacement *with)
+{
+	lua_getglobal(L, library);
+	for (; with->name; with++) {
+		lua_getfield(L, -1, with->name);
+		lua_pushcclosure(L, with->function, 1);
+		lua_setfield(L, -2, with->name);
+	}
+	lua_pop(L, 1);
+}
+
+static void
+replace_c_functions(lua_State *L)
+{
+	static const struct replacement base[] = {
+		{"pcall", safe_pcall},
+		{"xpcall", safe_xpcall},
+		{"setmetatable", safe_setmetatable},
+		{"rawset", safe_rawset},
+		{"collectgarbage", safe_collectgarbage},
+		{"print", print},
+		{NULL, NULL},
+	};
+	static const struct replacement string[] = {
+		{"rep", string_rep},
+		{"find", call_original},
+		{"match", call_original},
+		{"gmatch", call_original},
+		{"gsub", call_original},
+		{NULL, NULL},
+	};
+	static const struct replacement table[] = {
+		{"concat", call_original},
+		{"unpack", call_original},
+		{"insert", check_length_first},
+		{"remove", check_length_first},
+		{"move", table_move},
+		{"getn", table_getn},
+		{NULL, NULL},
+	};
+	static const struct replacement math[] = {{"pow", math_pow}, {NULL, NULL}};
+
+	replace(L, "_G", base);
+	replace(L, "string", string);
+	replace(L, "table", table);
+	replace(L, "math", math);
+}
+
+/* Push what lua/host/<name>.lua returns: `count` values. */
+static void
+run_own(lua_State *L, const char *name, int args, int count)
+{
+	if (!library_push(L, state_of(L)->worker->library, "host", name))
+		luaL_error(L, "lua/host/%s.lua is missing in this build", name);
+	lua_insert(L, -args - 1);
+	lua_call(L, args, count);
+}
+
+static void
+replace_lua_functions(lua_State *L)
+{
+	lua_getglobal(L, "string");
+	run_own(L, "gsub", 0, 1);
+	lua_setfield(L, -2, "gsub");
+	lua_getglobal(L, "table");
+	run_own(L, "sort", 0, 1);
+	lua_setfield(L, -2, "sort");
+	lua_pop(L, 2);
+
+	run_own(L, "require", 0, 1);
+	lua_newtable(L);
+	require_add_functions(L);
+	lua_call(L, 1, 2);
+	lua_pushvalue(L, -1);
+	lua_setglobal(L, "loadstring");
+	lua_setglobal(L, "load");
+	lua_setglobal(L, "require");
+
+	run_own(L, "run", 0, 1);
+	lua_rawsetp(L, LUA_REGISTRYINDEX, &state_key_run);
+}
+
+static void
+seed_random(lua_State *L)
+{
+	lua_Integer seed[2] = {0, 0};
+
+	/* Forked workers share Lua's idea of a seed: addresses and the second. */
+	if (getrandom(seed, sizeof(seed), GRND_NONBLOCK) < 0)
+		return;
+	lua_getglobal(L, "math");
+	lua_getfield(L, -1, "randomseed");
+	lua_pushinteger(L, seed[0]);
+	lua_pushinteger(L, seed[1]);
+	lua_call(L, 2, 0);
+	lua_pop(L, 1);
+}
+
+static void
+open_libraries(lua_State *L)
+{
+	static const luaL_Reg libraries[] = {
+		{"_G", luaopen_base},
+		{"string", luaopen_string},
+		{"table", luaopen_table},
+		{"math", luaopen_math},
+		{"utf8", luaopen_utf8},
+		{"debug", luaopen_debug},
+		{"coroutine", sandbox_open_coroutine},
+		{"io", sandbox_open_io},
+		{"os", sandbox_open_os},
+		{NULL, NULL},
+	};
+
+	for (const luaL_Reg *lib = libraries; lib->name; lib++) {
+		luaL_requiref(L, lib->name, lib->func, 1);
+		lua_pop(L, 1);
+	}
+}
+
+/* What scripts find: library and names.  "" is the globals. */
+static const struct {
+	const char *library, *names;
+} kept[] = {
+	{"", "_VERSION assert collectgarbage error getmetatable ipairs load loadstring next pairs "
+	     "pcall "
+	     "print rawequal rawget rawlen rawset require select setmetatable tonumber tostring "
+	     "type "
+	     "unpack xpcall"},
+	{"string",
+		"byte char find format gmatch gsub len lower match pack packsize rep reverse sub "
+		"unpack upper"},
+	{"table", "concat getn insert move pack remove sort unpack"},
+	{"math", "abs acos asin atan ceil cos deg exp floor fmod huge log max maxinteger min "
+		 "mininteger modf pi pow rad random randomseed sin sqrt tan tointeger type ult"},
+	{"utf8", "char charpattern codepoint codes len offset"},
+	{"coroutine", "close create isyieldable resume running status wrap yield"},
+	{"debug", "traceback"},
+	{"io", "lines open popen read stderr stdin stdout tmpfile type write"},
+	{"os", "clock date difftime execute getenv remove rename time tmpname"},
+};
+
+/* Copy the named fields of the table below the top into the table on top. */
+static void
+copy_fields(lua_State *L, const char *names)
+{
+	while (*names) {
+		size_t len = strcspn(names, " ");
+
+		lua_pushlstring(L, names, len);
+		lua_pushvalue(L, -1);
+		lua_gettable(L, -4);
+		lua_rawset(L, -3);
+		names += len + strspn(names + len, " ");
+	}
+}
+
+/* The metatable of strings leads to the listed functions, not to what Lua opened. */
+static void
+lock_strings(lua_State *L)
+{
+	lua_pushliteral(L, "");
+	lua_getmetatable(L, -1);
+	lua_pushvalue(L, -3);
+	lua_setfield(L, -2, "__index");
+	lua_pushboolean(L, 0);
+	lua_setfield(L, -2, "__metatable");
+	lua_pop(L, 2);
+}
+
+static void
+add_library(lua_State *L, const char *library, const char *names)
+{
+	lua_getglobal(L, library);
+	lua_newtable(L);
+	copy_fields(L, names);
+	lua_remove(L, -2);
+	if (strcmp(library, "string") == 0)
+		lock_strings(L);
+	sandbox_freeze(L);
+	lua_setfield(L, -2, library);
+}
+
+/* __index of the base environment: a module of ours, opened when its name is first used. */
+static int
+find_module(lua_State *L)
+{
+	if (lua_type(L, 2) != LUA_TSTRING)
+		return 0;
+	return require_push_builtin(L, lua_tostring(L, 2)) ? 1 : 0;
+}
+
+void
+sandbox_push_base(lua_State *L)
+{
+	open_libraries(L);
+	lua_getglobal(L, "table");
+	lua_getfield(L, -1, "unpack");
+	lua_setglobal(L, "unpack");
+	lua_pop(L, 1);
+	replace_c_functions(L);
+	replace_lua_functions(L);
+	seed_random(L);
+
+	lua_newtable(L);
+	lua_pushglobaltable(L);
+	lua_pushvalue(L, -2);
+	copy_fields(L, kept[0].names);
+	lua_pop(L, 2);
+	for (size_t i = 1; i < sizeof(kept) / sizeof(kept[0]); i++)
+		add_library(L, kept[i].library, kept[i].names);
+	lua_createtable(L, 0, 1);
+	lua_pushcfunction(L, find_module);
+	lua_setfield(L, -2, "__index");
+	lua_setmetatable(L, -2);
+}

@@ -3,6 +3,7 @@
 --	lua5.4 rows.lua c   FILE.rows...   build/gen/rows.c: the table tree_rows (fsd/tree/rows.h)
 --	lua5.4 rows.lua h   FILE.rows...   build/gen/handlers.h: a prototype for every handler named
 --	lua5.4 rows.lua doc FILE.rows...   docs/tree.md
+--	lua5.4 rows.lua list FILE.rows...  path, mode, kind and flags of every row, for tests
 --
 -- The grammar stands in fsd/tree/room.h.  All rows are read and checked first; the first one that is
 -- wrong ends the program with its file, its line and one sentence.
@@ -361,11 +362,20 @@ local function write_doc(rows)
 	end
 end
 
+local function write_list(rows)
+	for _, row in ipairs(rows) do
+		local flags = {}
+		for flag in pairs(row.flags) do flags[#flags + 1] = flag end
+		table.sort(flags)
+		print(table.concat({ row.path, row.mode, row.kind, "," .. table.concat(flags, ",") }, "\t"))
+	end
+end
+
 -- ---- main ---------------------------------------------------------------------------------------
 
-local write = ({ c = write_c, h = write_h, doc = write_doc })[arg[1]]
+local write = ({ c = write_c, h = write_h, doc = write_doc, list = write_list })[arg[1]]
 if not write or not arg[2] then
-	io.stderr:write("usage: rows.lua c|h|doc FILE.rows...\n")
+	io.stderr:write("usage: rows.lua c|h|doc|list FILE.rows...\n")
 	os.exit(2)
 end
 write(link(read_rows(table.move(arg, 2, #arg, 1, {}))))

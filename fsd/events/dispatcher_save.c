@@ -117,7 +117,7 @@ settle_saved(struct dispatcher *d)
 
 	while ((job = STAILQ_FIRST(&d->saving))) {
 		STAILQ_REMOVE_HEAD(&d->saving, link);
-		hooks_record(d->rooms.hooks, &job->ex);
+		hooks_record(d->rooms.hooks, job->held->ev, &job->ex);
 	}
 	while ((held = STAILQ_FIRST(&d->saving_ended))) {
 		STAILQ_REMOVE_HEAD(&d->saving_ended, link);

@@ -121,13 +121,22 @@ show_problem(const struct hook *hook, struct sbuf *out)
 		sbuf_printf(out, " (version %u still in service)", hook->version);
 }
 
+/* A changed file is being judged: what the last judgement was says nothing about it. */
+static void
+show_loading(const struct hook *hook, struct sbuf *out)
+{
+	sbuf_adds(out, "loading");
+	if (hook->current)
+		sbuf_printf(out, " (version %u still in service)", hook->current->code.version);
+}
+
 void
 hook_status_show(const struct hook *hook, struct sbuf *out)
 {
-	if (hook->problem)
+	if (hook->is_pending || (!hook->problem && !hook->current))
+		show_loading(hook, out);
+	else if (hook->problem)
 		show_problem(hook, out);
-	else if (!hook->current)
-		sbuf_adds(out, "loading");
 	else if (!hook->settings.is_enabled)
 		sbuf_adds(out, "disabled");
 	else if (!hook->settings.types[0])

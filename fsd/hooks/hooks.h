@@ -110,8 +110,8 @@ struct hook_code *hooks_find_code(struct hooks *hooks, uint64_t hook_id, uint32_
 /* The label ("x@stack") of any hook that ever lived; NULL when unknown.  Borrowed. */
 const char *hooks_label(struct hooks *hooks, uint64_t hook_id);
 
-/* An execution got its result: counters, latency, last_run, the hook's log. */
-void hooks_record(struct hooks *hooks, const struct execution *ex);
+/* An execution of an event got its result: counters, latency, last_run, the hook's log. */
+void hooks_record(struct hooks *hooks, const struct event *ev, const struct execution *ex);
 
 /* Whether a hook or a stack may have this name: [A-Za-z0-9_][A-Za-z0-9_.-]{0,63}. */
 bool hooks_name_is_valid(const char *name);

@@ -19,7 +19,7 @@
 
 #define LOGS_MAX      128
 #define LOG_MAX_BYTES (1024 * 1024) /* then the file is rotated; one old one is kept */
-#define LOG_TEXT_MAX  1024          /* bytes of a message or an error in a line */
+#define LOG_TEXT_MAX  1024          /* bytes of a message, an output or an error in a line */
 
 /* ---- latency --------------------------------------------------------------------------------- */
 
@@ -156,10 +156,10 @@ add_text(struct sbuf *line, const char *key, const char *text)
 }
 
 static void
-add_log_line(struct hook *hook, const struct execution *ex)
+add_log_line(struct hook *hook, const struct event *ev, const struct execution *ex)
 {
 	AUTO(sbuf) struct sbuf line = {0};
-	char time[CLOCK_TEXT_MAX];
+	char time[CLOCK_TEXT_MAX], id[EVENT_ID_MAX + 1];
 	struct log_file *log;
 	struct err err;
 
@@ -169,12 +169,14 @@ add_log_line(struct hook *hook, const struct execution *ex)
 		return;
 	}
 	clock_format(ex->started_ns, time);
-	sbuf_printf(&line,
-		"{\"time\":\"%s\",\"seq\":%" PRIu64 ",\"status\":\"%s\",\"duration_ms\":%.3f,"
-		"\"attempts\":%u,\"version\":%u",
-		time, ex->seq, exec_status_name(ex->status), (double)ex->duration_ns / NS_PER_MS,
-		ex->attempts, ex->version);
+	event_id_text(ev, id);
+	sbuf_printf(&line, "{\"time\":\"%s\",\"event\":\"%s\"", time, id);
+	add_text(&line, "type", ev->type);
+	sbuf_printf(&line, ",\"status\":\"%s\",\"duration_ms\":%.3f,\"attempts\":%u,\"version\":%u",
+		exec_status_name(ex->status), (double)ex->duration_ns / NS_PER_MS, ex->attempts,
+		ex->version);
 	add_text(&line, "message", ex->message);
+	add_text(&line, "output", ex->output);
 	add_text(&line, "error", ex->error);
 	sbuf_addc(&line, '}');
 	log_file_append(log, line.data, line.len);
@@ -183,7 +185,7 @@ add_log_line(struct hook *hook, const struct execution *ex)
 /* ---- recording ------------------------------------------------------------------------------- */
 
 void
-hooks_record(struct hooks *hooks, const struct execution *ex)
+hooks_record(struct hooks *hooks, const struct event *ev, const struct execution *ex)
 {
 	struct hook *hook = hook_find_id(hooks, ex->hook_id);
 
@@ -196,7 +198,7 @@ hooks_record(struct hooks *hooks, const struct execution *ex)
 			hook->last_run_ns = ex->started_ns;
 		add_latency(hook, ex->duration_ns);
 	}
-	add_log_line(hook, ex);
+	add_log_line(hook, ev, ex);
 }
 
 /* ---- life ------------------------------------------------------------------------------------ */

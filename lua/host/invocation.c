@@ -24,7 +24,7 @@ invocation_new(struct worker *w, uint32_t id)
 		.worker = w,
 		.co_ref = LUA_NOREF,
 		.env_ref = LUA_NOREF,
-		.loaded_ref = LUA_NOREF,
+		.locals_ref = LUA_NOREF,
 		.id = id,
 		.started_ns = clock_mono_ns(),
 	};
@@ -129,6 +129,20 @@ leave_queue(struct invocation *inv)
 	TAILQ_REMOVE(&w->ready, inv, link);
 	if (TAILQ_EMPTY(&w->ready))
 		(void)uv_idle_stop(&w->turn);
+}
+
+void
+host_push_locals(lua_State *L, const char *name)
+{
+	struct invocation *inv = invocation_of(L);
+
+	if (inv->locals_ref == LUA_NOREF) {
+		lua_newtable(L);
+		inv->locals_ref = luaL_ref(L, LUA_REGISTRYINDEX);
+	}
+	lua_rawgeti(L, LUA_REGISTRYINDEX, inv->locals_ref);
+	(void)luaL_getsubtable(L, -1, name);
+	lua_remove(L, -2);
 }
 
 /* ---- run ------------------------------------------------------------------------------------ */
@@ -246,7 +260,7 @@ release_lua(struct invocation *inv)
 	}
 	luaL_unref(st->L, LUA_REGISTRYINDEX, inv->co_ref);
 	luaL_unref(st->L, LUA_REGISTRYINDEX, inv->env_ref);
-	luaL_unref(st->L, LUA_REGISTRYINDEX, inv->loaded_ref);
+	luaL_unref(st->L, LUA_REGISTRYINDEX, inv->locals_ref);
 	inv->co = NULL;
 }
 

@@ -189,13 +189,7 @@ globals(lua_State *L)
 static int
 loaded(lua_State *L)
 {
-	struct invocation *inv = invocation_of(L);
-
-	if (inv->loaded_ref == LUA_NOREF) {
-		lua_newtable(L);
-		inv->loaded_ref = luaL_ref(L, LUA_REGISTRYINDEX);
-	}
-	lua_rawgeti(L, LUA_REGISTRYINDEX, inv->loaded_ref);
+	host_push_locals(L, "loaded");
 	return 1;
 }
 

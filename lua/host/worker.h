@@ -178,7 +178,7 @@ struct invocation {
 	struct worker *worker;
 	struct state *state;
 	lua_State *co;
-	int co_ref, env_ref, loaded_ref; /* registry references; LUA_NOREF */
+	int co_ref, env_ref, locals_ref; /* registry references; LUA_NOREF */
 	uint32_t id;
 	bool is_check, is_started, is_ready, is_ended;
 	/* running */

@@ -84,7 +84,7 @@ $(BUILD)/sloth-fsd: $(FSD_OBJ) $(BASE_OBJ)
 	$(CC) $(LDFLAGS) -o $@ $^ $(call libs,$(FSD_PKGS))
 
 $(BUILD)/sloth-worker: $(WORKER_OBJ) $(BASE_OBJ)
-	$(CC) $(LDFLAGS) -o $@ $^ $(call libs,$(WORKER_PKGS))
+	$(CC) $(LDFLAGS) -o $@ $^ $(call libs,$(WORKER_PKGS)) -lm
 
 $(BUILD)/sloth-runner: $(RUNNER_OBJ) $(BASE_OBJ)
 	$(CC) $(LDFLAGS) -o $@ $^ $(call libs,$(RUNNER_PKGS))
@@ -141,7 +141,7 @@ $(BUILD)/librunner.a: $(filter-out $(BUILD)/tools/runner/main.o,$(RUNNER_OBJ)) $
 # test_<file>.c one of base/ or fsd/.
 $(BUILD)/tests/test_lua_%: tests/unit/test_lua_%.c $(BUILD)/libworker.a
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP $(LDFLAGS) -o $@ $< $(BUILD)/libworker.a $(call libs,$(WORKER_PKGS) $(TEST_PKGS))
+	$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP $(LDFLAGS) -o $@ $< $(BUILD)/libworker.a $(call libs,$(WORKER_PKGS) $(TEST_PKGS)) -lm
 
 $(BUILD)/tests/test_runner_%: tests/unit/test_runner_%.c $(BUILD)/librunner.a
 	@mkdir -p $(@D)

@@ -222,7 +222,6 @@ print_added(const struct args *args, const struct adding *a, struct err *err)
 {
 	AUTO(free) char *label = mem_printf("%s%s%s", a->name, *a->stack ? "@" : "", a->stack);
 	AUTO(json) json_t *hook = NULL;
-	AUTO(sbuf) struct sbuf types = {0};
 	int result = hook_read(&a->mount, label, &hook, err);
 
 	if (result)
@@ -231,9 +230,8 @@ print_added(const struct args *args, const struct adding *a, struct err *err)
 		print_json(hook);
 		return EXIT_OK;
 	}
-	hook_types_add(&types, hook);
 	(void)printf("hook '%s' %s\nEvent type:  %s\nFile:        %s\nStatus:      %s\n", label,
-		a->is_new ? "added" : "replaced", types.len ? sbuf_str(&types) : "-",
+		a->is_new ? "added" : "replaced", json_text(hook, "event_type"),
 		json_text(hook, "file_path"), json_text(hook, "status"));
 	return EXIT_OK;
 }

@@ -22,35 +22,45 @@ print_table(const json_t *hooks)
 	size_t i;
 
 	json_array_foreach (hooks, i, hook) {
-		AUTO(sbuf) struct sbuf runs = {0}, types = {0};
+		AUTO(sbuf) struct sbuf runs = {0};
 		const char *last = json_text(hook, "last_run");
 
 		sbuf_printf(&runs, "%lld",
 			(long long)json_integer_value(json_object_get(hook, "run_count")));
-		hook_types_add(&types, hook);
-		table_add(table, (const char *[]){json_text(hook, "name"), sbuf_str(&types),
-					 json_text(hook, "stack"), hook_state(hook),
-					 sbuf_str(&runs), *last ? last : "Never"});
+		table_add(
+			table, (const char *[]){json_text(hook, "name"),
+				       json_text(hook, "event_type"), json_text(hook, "stack"),
+				       hook_state(hook), sbuf_str(&runs), *last ? last : "Never"});
 	}
 	table_print(table);
 	(void)printf("\nTotal: %zu\n", json_array_size(hooks));
 }
 
-/* Drop the hooks that do not listen to the type or pattern asked for. */
-static void
-keep_event(json_t *hooks, const char *wanted)
+/* Whether it listens to the type or pattern: task.* finds task.failed, and the other way round. */
+static bool
+hears(const json_t *hook, const char *wanted)
 {
-	for (size_t i = json_array_size(hooks); i-- > 0;) {
-		AUTO(sbuf) struct sbuf types = {0};
-		char *type, *rest;
-		bool is_kept = false;
+	json_t *type;
+	size_t i;
 
-		hook_types_add(&types, json_array_get(hooks, i));
-		rest = types.data;
-		while ((type = strsep(&rest, ", ")))
-			is_kept |=
-				*type && (!fnmatch(type, wanted, 0) || !fnmatch(wanted, type, 0));
-		if (!is_kept)
+	json_array_foreach (json_object_get(hook, "event_types"), i, type)
+		if (!fnmatch(json_string_value(type), wanted, 0) ||
+			!fnmatch(wanted, json_string_value(type), 0))
+			return true;
+	return false;
+}
+
+/* Drop the hooks that were not asked for. */
+static void
+filter(const struct args *args, json_t *hooks)
+{
+	const char *stack = args_str(args, "stack"), *event = args_str(args, "event");
+
+	for (size_t i = json_array_size(hooks); i-- > 0;) {
+		const json_t *hook = json_array_get(hooks, i);
+
+		if ((stack && strcmp(stack, json_text(hook, "stack"))) ||
+			(event && !hears(hook, event)))
 			(void)json_array_remove(hooks, i);
 	}
 }
@@ -63,15 +73,15 @@ list_run(const struct args *args, struct err *err)
 	int result = mount_find(args, &mount, err);
 
 	if (!result)
-		result = hooks_read(&mount, args_str(args, "stack"), &hooks, err);
+		result = hooks_read(&mount, &hooks, err);
 	if (result)
 		return result;
-	if (args_has(args, "event"))
-		keep_event(hooks, args_str(args, "event"));
+	filter(args, hooks);
 	if (print_is_json(args))
 		print_json(hooks);
 	else if (!json_array_size(hooks))
-		(void)printf("No hooks.  Add one: sloth-runner hook add FILE.lua\n");
+		(void)printf("No hooks%s.  Add one: sloth-runner hook add FILE.lua\n",
+			args->given_count ? " of that kind" : "");
 	else
 		print_table(hooks);
 	return EXIT_OK;
@@ -149,7 +159,9 @@ print_hook(const json_t *hook)
 	static const struct {
 		const char *label, *name;
 	} fields[] = {
+		{"Alias:", "alias"},
 		{"Description:", "description"},
+		{"Event type:", "event_type"},
 		{"Stack:", "stack"},
 		{"File:", "file_path"},
 		{"Status:", "status"},
@@ -157,11 +169,8 @@ print_hook(const json_t *hook)
 		{"Created:", "created_at"},
 		{"Updated:", "updated_at"},
 	};
-	AUTO(sbuf) struct sbuf types = {0};
 
-	hook_types_add(&types, hook);
-	(void)printf("%-13s %s\n%-13s %s\n", "Name:", json_text(hook, "name"),
-		"Event type:", types.len ? sbuf_str(&types) : "-");
+	(void)printf("%-13s %s\n", "Name:", json_text(hook, "label"));
 	for (size_t i = 0; i < sizeof(fields) / sizeof(fields[0]); i++)
 		if (*json_text(hook, fields[i].name))
 			(void)printf(

@@ -20,10 +20,10 @@ is_json(const struct args *args)
 static void
 logs_print_json(const json_t *hook, json_t *list, const struct execution_counts *counts)
 {
-	AUTO(free) char *label = hook_label(hook);
-	json_t *json = json_pack("{s:s, s:I, s:I, s:I, s:O}", "hook", label, "total_shown",
-		(json_int_t)json_array_size(list), "success_count", (json_int_t)counts->success,
-		"failed_count", (json_int_t)counts->failed, "executions", list);
+	json_t *json = json_pack("{s:s, s:I, s:I, s:I, s:O}", "hook", json_text(hook, "label"),
+		"total_shown", (json_int_t)json_array_size(list), "success_count",
+		(json_int_t)counts->success, "failed_count", (json_int_t)counts->failed,
+		"executions", list);
 
 	print_json(json);
 	json_decref(json);
@@ -58,14 +58,11 @@ static void
 logs_print(const struct args *args, const json_t *hook, const json_t *list,
 	const struct execution_counts *counts)
 {
-	AUTO(free) char *label = hook_label(hook);
-	AUTO(sbuf) struct sbuf types = {0};
 	bool has_output = args_bool(args, "output"), has_error = args_bool(args, "error");
 
-	hook_types_add(&types, hook);
-	(void)printf("Hook:    %s\nEvents:  %s\nShown:   %zu (%zu success, %zu failed)\n\n", label,
-		types.len ? sbuf_str(&types) : "-", json_array_size(list), counts->success,
-		counts->failed);
+	(void)printf("Hook:    %s\nEvents:  %s\nShown:   %zu (%zu success, %zu failed)\n\n",
+		json_text(hook, "label"), json_text(hook, "event_type"), json_array_size(list),
+		counts->success, counts->failed);
 	if (!json_array_size(list))
 		(void)printf("No executions.\n");
 	else if (has_output || has_error)
@@ -87,6 +84,8 @@ logs_run(const struct args *args, struct err *err)
 	if (!result)
 		result = executions_read(&mount, hook, args_count(args, "limit"),
 			args_bool(args, "only-failed"), &list, &counts, err);
+	if (!result && (is_json(args) || args_bool(args, "output") || args_bool(args, "error")))
+		result = executions_complete(&mount, list, err);
 	if (result)
 		return result;
 	if (is_json(args))

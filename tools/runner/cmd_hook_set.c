@@ -15,7 +15,6 @@ set_enabled(const struct args *args, bool is_enabled, struct err *err)
 	AUTO(mount) struct mount mount = {0};
 	AUTO(json) json_t *hook = NULL;
 	AUTO(free) char *path = NULL;
-	AUTO(free) char *label = NULL;
 	AUTO(sbuf) struct sbuf now = {0};
 	const char *word = is_enabled ? "enabled" : "disabled";
 	int result = mount_find(args, &mount, err);
@@ -26,15 +25,14 @@ set_enabled(const struct args *args, bool is_enabled, struct err *err)
 		result = hook_value(&mount, PLACE_HOOK_ENABLED, hook, &now, err);
 	if (result)
 		return result;
-	label = hook_label(hook);
 	if (!strcmp(sbuf_str(&now), is_enabled ? "1" : "0")) {
-		(void)printf("hook '%s' is already %s\n", label, word);
+		(void)printf("hook '%s' is already %s\n", json_text(hook, "label"), word);
 		return EXIT_OK;
 	}
 	path = hook_place(&mount, PLACE_HOOK_ENABLED, hook);
 	result = mount_write(&mount, path, is_enabled ? "1\n" : "0\n", 2, err);
 	if (!result)
-		(void)printf("hook '%s' %s\n", label, word);
+		(void)printf("hook '%s' %s\n", json_text(hook, "label"), word);
 	return result;
 }
 
@@ -71,14 +69,12 @@ const struct cmd cmd_hook_disable = {
 /* ---- remove --------------------------------------------------------------------------------- */
 
 static int
-confirm(const json_t *hook, const char *label, struct err *err)
+confirm(const json_t *hook, struct err *err)
 {
-	AUTO(sbuf) struct sbuf types = {0};
-	AUTO(free) char *question = NULL;
+	AUTO(free) char *question =
+		mem_printf("Remove hook '%s' (event %s, file %s)?", json_text(hook, "label"),
+			json_text(hook, "event_type"), json_text(hook, "file_path"));
 
-	hook_types_add(&types, hook);
-	question = mem_printf("Remove hook '%s' (event %s, file %s)?", label,
-		types.len ? sbuf_str(&types) : "-", json_text(hook, "file_path"));
 	return print_confirm(question, err);
 }
 
@@ -87,15 +83,13 @@ remove_run(const struct args *args, struct err *err)
 {
 	AUTO(mount) struct mount mount = {0};
 	AUTO(json) json_t *hook = NULL;
-	AUTO(free) char *label = NULL;
 	int result = mount_find(args, &mount, err);
 
 	if (!result)
 		result = hook_read(&mount, args_word(args, 0), &hook, err);
 	if (result)
 		return result;
-	label = hook_label(hook);
-	result = args_bool(args, "force") ? 1 : confirm(hook, label, err);
+	result = args_bool(args, "force") ? 1 : confirm(hook, err);
 	if (result < 0)
 		return result;
 	if (!result) {
@@ -104,7 +98,7 @@ remove_run(const struct args *args, struct err *err)
 	}
 	result = mount_unlink(&mount, json_text(hook, "file_path"), err);
 	if (!result)
-		(void)printf("hook '%s' removed\n", label);
+		(void)printf("hook '%s' removed\n", json_text(hook, "label"));
 	return result;
 }
 

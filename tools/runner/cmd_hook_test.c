@@ -13,27 +13,25 @@
 
 /* The first type the hook listens to, or "custom". */
 static const char *
-first_type(const json_t *hook, struct sbuf *types)
+first_type(const json_t *hook)
 {
-	hook_types_add(types, hook);
-	if (!types->len)
-		return "custom";
-	types->data[strcspn(types->data, ", ")] = '\0';
-	return mock_type(types->data);
+	const char *type =
+		json_string_value(json_array_get(json_object_get(hook, "event_types"), 0));
+
+	return mock_type(type ? type : "custom");
 }
 
 /* The event to test with. */
 static int
 make_event(const struct args *args, const json_t *hook, struct sbuf *out, struct err *err)
 {
-	AUTO(sbuf) struct sbuf types = {0};
 	const char *type = args_str(args, "event-type");
 	const char *data = args_str(args, "mock-data");
 	json_error_t why;
 	json_t *json;
 
 	if (!type)
-		type = first_type(hook, &types);
+		type = first_type(hook);
 	if (!data)
 		data = mock_data(type);
 	json = json_loads(data, 0, &why);
@@ -52,9 +50,7 @@ make_event(const struct args *args, const json_t *hook, struct sbuf *out, struct
 static bool
 is_success(const json_t *answer)
 {
-	const char *result = json_text(answer, "result");
-
-	return !strcmp(result, "success");
+	return !strcmp(json_text(answer, "result"), "success");
 }
 
 static void
@@ -86,7 +82,6 @@ test_run(const struct args *args, struct err *err)
 	AUTO(json) json_t *hook = NULL, *answer = NULL;
 	AUTO(sbuf) struct sbuf event = {0}, text = {0};
 	AUTO(free) char *path = NULL;
-	AUTO(free) char *label = NULL;
 	int result = mount_find(args, &mount, err);
 
 	if (!result)
@@ -101,11 +96,11 @@ test_run(const struct args *args, struct err *err)
 		result = json_parse(path, &text, &answer, err);
 	if (result)
 		return result;
-	label = hook_label(hook);
 	if (print_is_json(args)) {
 		print_json(answer);
 	} else {
-		(void)printf("Hook:      %s\nEvent:     %s", label, sbuf_str(&event));
+		(void)printf(
+			"Hook:      %s\nEvent:     %s", json_text(hook, "label"), sbuf_str(&event));
 		print_answer(answer);
 	}
 	return is_success(answer) ? EXIT_OK : EXIT_HOOK;

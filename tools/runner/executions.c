@@ -18,6 +18,13 @@ struct ring {
 	size_t limit, seen; /* the nth wanted line is in slot n % limit */
 };
 
+static bool
+is_failed(const char *status)
+{
+	return !strcmp(status, "failed") || !strcmp(status, "timeout") ||
+	       !strcmp(status, "interrupted");
+}
+
 /* One execution in the original's words.  Returns a reference for the caller. */
 static json_t *
 execution_make(const json_t *hook, const json_t *line)
@@ -27,17 +34,17 @@ execution_make(const json_t *hook, const json_t *line)
 	} members[] = {
 		{"event_id", "event"},
 		{"event_type", "type"},
-		{"timestamp", "executed_at"},
+		{"timestamp", "time"},
 		{"status", "status"},
 		{"duration_ms", "duration_ms"},
 		{"attempts", "attempts"},
+		{"message", "message"},
 		{"output", "output"},
 		{"error", "error"},
 	};
-	AUTO(free) char *label = hook_label(hook);
 	AUTO(sbuf) struct sbuf duration = {0};
 	double ms = json_number_value(json_object_get(line, "duration_ms"));
-	json_t *execution = json_pack("{s:s}", "hook_name", label);
+	json_t *execution = json_pack("{s:s}", "hook_name", json_text(hook, "label"));
 	json_t *id = json_object_get(hook, "id");
 
 	if (id)
@@ -64,7 +71,7 @@ on_line(void *arg, const char *line, struct err *err)
 
 	if (!json)
 		return err_set(err, EIO, "a line of the hook's log is not JSON: %.80s", line);
-	if (ring->is_only_failed && !strcmp(json_text(json, "status"), "success"))
+	if (ring->is_only_failed && !is_failed(json_text(json, "status")))
 		return 0;
 	if (!ring->limit) {
 		ring->seen++;
@@ -90,10 +97,9 @@ executions_read(const struct mount *mount, const json_t *hook, size_t limit, boo
 
 	for (size_t i = 0; i < kept; i++) {
 		json_t *execution = slots[(ring.seen - 1 - i) % limit];
-		bool is_success = json_is_true(json_object_get(execution, "success"));
 
-		counts.success += is_success;
-		counts.failed += !is_success;
+		counts.success += json_is_true(json_object_get(execution, "success"));
+		counts.failed += is_failed(json_text(execution, "status"));
 		(void)json_array_append_new(list, execution); /* the slot's reference */
 	}
 	counts.left_out = ring.seen - kept;
@@ -101,6 +107,44 @@ executions_read(const struct mount *mount, const json_t *hook, size_t limit, boo
 		return result;
 	*ret_list = TAKE(list);
 	*ret_counts = counts;
+	return 0;
+}
+
+/* Replace a member by what the event's file holds. */
+static int
+complete(const struct mount *mount, json_t *execution, const char *name, struct err *err)
+{
+	AUTO(free) char *hooks =
+		mount_path(mount, PLACE_EVENT_HOOKS, NULL, json_text(execution, "event_id"));
+	AUTO(free) char *path =
+		mem_printf("%s/%s/%s", hooks, json_text(execution, "hook_name"), name);
+	AUTO(sbuf) struct sbuf text = {0};
+	int result;
+
+	if (!json_object_get(execution, name))
+		return 0;
+	result = mount_read_value(mount, path, &text, err);
+	if (result == -ENOENT)
+		return 0; /* the event is gone: the log's beginning is what there is */
+	if (!result)
+		(void)json_object_set_new(execution, name, json_stringn(sbuf_str(&text), text.len));
+	return result;
+}
+
+int
+executions_complete(const struct mount *mount, json_t *list, struct err *err)
+{
+	json_t *execution;
+	size_t i;
+
+	json_array_foreach (list, i, execution) {
+		int result = complete(mount, execution, "output", err);
+
+		if (!result)
+			result = complete(mount, execution, "error", err);
+		if (result)
+			return result;
+	}
 	return 0;
 }
 

@@ -14,10 +14,14 @@ struct execution_counts {
 
 /* The newest `limit` executions, newest first, in the form of `hook logs --format json`:
  * {hook_name, hook_id, event_id, event_type, timestamp, status, success, duration, duration_ms,
- * output?, error?}.  A reference for the caller. */
+ * attempts, message?, output?, error?}.  A reference for the caller. */
 int executions_read(const struct mount *mount, const json_t *hook, size_t limit,
 	bool is_only_failed, json_t **ret_list, struct execution_counts *ret_counts,
 	struct err *err) MUST_USE;
+
+/* Outputs and errors in full: the log has only their beginning, the event's files have all of it
+ * (as long as the event is kept). */
+int executions_complete(const struct mount *mount, json_t *list, struct err *err) MUST_USE;
 
 /* TIMESTAMP, STATUS, DURATION and, on demand, DETAILS: output or error in short. */
 void executions_print_table(const json_t *list, bool has_details);

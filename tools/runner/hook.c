@@ -11,9 +11,23 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* The facts of one line of hooks.jsonl.  Returns a reference for the caller. */
+/* The types as one text, as the original has them. */
 static json_t *
-facts_make(const struct mount *mount, const json_t *line, const char *stack)
+types_join(const json_t *types)
+{
+	AUTO(sbuf) struct sbuf text = {0};
+	json_t *type;
+	size_t i;
+
+	json_array_foreach (types, i, type)
+		sbuf_printf(&text, "%s%s", i ? ", " : "", json_string_value(type));
+	return json_string(sbuf_str(&text));
+}
+
+/* The facts of one line of hooks.jsonl; dir_stack is whose hooks/ holds it.  Returns a reference
+ * for the caller. */
+static json_t *
+facts_make(const struct mount *mount, const json_t *line, const char *dir_stack)
 {
 	static const struct {
 		const char *ours, *tree;
@@ -22,7 +36,7 @@ facts_make(const struct mount *mount, const json_t *line, const char *stack)
 		{"name", "name"},
 		{"alias", "alias"},
 		{"description", "description"},
-		{"event_type", "event"},
+		{"event_types", "event_types"},
 		{"enabled", "enabled"},
 		{"status", "status"},
 		{"created_at", "created_at"},
@@ -31,7 +45,9 @@ facts_make(const struct mount *mount, const json_t *line, const char *stack)
 		{"run_count", "runs"},
 		{"failure_count", "failures"},
 	};
-	AUTO(free) char *file = mount_path(mount, PLACE_HOOK_FILE, stack, json_text(line, "name"));
+	const char *name = json_text(line, "name"), *stack = json_text(line, "stack");
+	AUTO(free) char *file = mount_path(mount, PLACE_HOOK_FILE, dir_stack, name);
+	AUTO(free) char *label = mem_printf("%s%s%s", name, *dir_stack ? "@" : "", dir_stack);
 	json_t *facts = json_object();
 
 	for (size_t i = 0; i < sizeof(members) / sizeof(members[0]); i++) {
@@ -40,10 +56,22 @@ facts_make(const struct mount *mount, const json_t *line, const char *stack)
 		if (value && !json_is_null(value))
 			(void)json_object_set(facts, members[i].ours, value);
 	}
+	(void)json_object_set_new(facts, "label", json_string(label));
+	(void)json_object_set_new(
+		facts, "event_type", types_join(json_object_get(line, "event_types")));
 	(void)json_object_set_new(facts, "file_path", json_string(file));
 	if (*stack)
 		(void)json_object_set_new(facts, "stack", json_string(stack));
 	return facts;
+}
+
+/* Whose hooks/ holds it; "" for the root.  Borrowed. */
+static const char *
+dir_stack_of(const json_t *hook)
+{
+	const char *at = strchr(json_text(hook, "label"), '@');
+
+	return at ? at + 1 : "";
 }
 
 static int
@@ -70,16 +98,14 @@ read_stack(const struct mount *mount, const char *stack, json_t *hooks, struct e
 }
 
 int
-hooks_read(const struct mount *mount, const char *stack, json_t **ret_hooks, struct err *err)
+hooks_read(const struct mount *mount, json_t **ret_hooks, struct err *err)
 {
 	AUTO(json) json_t *hooks = json_array();
 	AUTO(names) struct names stacks = {0};
 	AUTO(free) char *path = mount_path(mount, PLACE_STACKS, NULL, NULL);
-	int result = stack ? mount_check_name("a stack", stack, err) : 0;
+	int result = read_stack(mount, "", hooks, err);
 
 	if (!result)
-		result = read_stack(mount, stack ? stack : "", hooks, err);
-	if (!result && !stack)
 		result = mount_list(mount, path, DT_DIR, &stacks, err);
 	for (size_t i = 0; i < stacks.count && !result; i++)
 		result = read_stack(mount, stacks.list[i], hooks, err);
@@ -96,9 +122,9 @@ fit(const json_t *hook, const char *name, size_t name_len, const char *stack)
 	bool is_own = strlen(own) == name_len && !memcmp(own, name, name_len);
 	bool is_alias = strlen(alias) == name_len && !memcmp(alias, name, name_len);
 
-	if ((!is_own && !is_alias) || (stack && strcmp(stack, json_text(hook, "stack"))))
+	if ((!is_own && !is_alias) || (stack && strcmp(stack, dir_stack_of(hook))))
 		return 0;
-	if (!stack && *json_text(hook, "stack"))
+	if (!stack && *dir_stack_of(hook))
 		return 1;
 	return is_own ? 3 : 2;
 }
@@ -137,7 +163,7 @@ hook_read(const struct mount *mount, const char *text, json_t **ret_hook, struct
 {
 	AUTO(json) json_t *hooks = NULL;
 	json_t *hook;
-	int result = hooks_read(mount, NULL, &hooks, err);
+	int result = hooks_read(mount, &hooks, err);
 
 	if (!result)
 		result = hook_pick(hooks, text, &hook, err);
@@ -147,43 +173,21 @@ hook_read(const struct mount *mount, const char *text, json_t **ret_hook, struct
 }
 
 char *
-hook_label(const json_t *hook)
-{
-	const char *stack = json_text(hook, "stack");
-
-	return mem_printf("%s%s%s", json_text(hook, "name"), *stack ? "@" : "", stack);
-}
-
-char *
 hook_place(const struct mount *mount, enum place place, const json_t *hook)
 {
-	return mount_path(mount, place, json_text(hook, "stack"), json_text(hook, "name"));
+	return mount_path(mount, place, dir_stack_of(hook), json_text(hook, "name"));
 }
 
 const char *
 hook_state(const json_t *hook)
 {
+	static const char *const states[] = {"disabled", "no event", "loading", "broken"};
 	const char *status = json_text(hook, "status");
 
-	if (!strncmp(status, "ok", 2))
-		return "enabled";
-	if (!strncmp(status, "disabled", 8))
-		return "disabled";
-	if (!strncmp(status, "no event", 8))
-		return "no event";
-	return "error";
-}
-
-void
-hook_types_add(struct sbuf *out, const json_t *hook)
-{
-	json_t *types = json_object_get(hook, "event_type"), *type;
-	size_t i;
-
-	if (json_is_string(types))
-		sbuf_adds(out, json_string_value(types));
-	json_array_foreach (types, i, type)
-		sbuf_printf(out, "%s%s", i ? ", " : "", json_string_value(type));
+	for (size_t i = 0; i < sizeof(states) / sizeof(states[0]); i++)
+		if (!strncmp(status, states[i], strlen(states[i])))
+			return states[i];
+	return "enabled";
 }
 
 int

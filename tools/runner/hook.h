@@ -8,12 +8,13 @@
 
 #include <jansson.h>
 
-/* Facts about one hook, in the form of `hook get`: {id, name, description, event_type, file_path,
- * stack?, enabled, status, created_at, updated_at, last_run?, run_count, failure_count, alias?}. */
+/* Facts about one hook, in the form of `hook get`: {id, name, label, alias?, description,
+ * event_type, event_types, file_path, stack?, enabled, status, created_at, updated_at, last_run?,
+ * run_count, failure_count}.  label is what it is called in events/<id>/hooks/: "name" or
+ * "name@stack"; a hook of the root may be behind the wall of a stack as well. */
 
-/* All hooks of the root and of every stack, or of one stack only.  A reference for the caller. */
-int hooks_read(
-	const struct mount *mount, const char *stack, json_t **ret_hooks, struct err *err) MUST_USE;
+/* All hooks of the root and of every stack.  A reference for the caller. */
+int hooks_read(const struct mount *mount, json_t **ret_hooks, struct err *err) MUST_USE;
 
 /* The one that text means: NAME or NAME@STACK, by name or by the alias its script gives it.  A NAME
  * is looked for at the root first, then in the stacks.  Returns 0 and a reference for the caller,
@@ -24,17 +25,11 @@ int hook_read(
 /* The same among facts already read.  Borrowed from hooks. */
 int hook_pick(const json_t *hooks, const char *text, json_t **ret_hook, struct err *err) MUST_USE;
 
-/* Returns owned: "name" or "name@stack". */
-char *hook_label(const json_t *hook);
-
 /* A path of one hook.  Returns owned. */
 char *hook_place(const struct mount *mount, enum place place, const json_t *hook);
 
-/* "enabled", "disabled", "no event" or "error", for tables. */
+/* "enabled", "disabled", "no event", "loading" or "broken", for tables. */
 const char *hook_state(const json_t *hook);
-
-/* Append the types it listens to: "task.failed, deploy.*". */
-void hook_types_add(struct sbuf *out, const json_t *hook);
 
 /* The value of one of its files, without the newline at the end. */
 int hook_value(const struct mount *mount, enum place place, const json_t *hook,

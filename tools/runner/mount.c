@@ -181,6 +181,23 @@ mount_read(const struct mount *mount, const char *path, struct sbuf *out, struct
 	return result < 0 ? fail("read", path, -result, err) : 0;
 }
 
+/* Append up to the end of a line: a conversation stays open, so its end of file may never come. */
+static int
+read_line(int fd, struct sbuf *out)
+{
+	while (!out->len || out->data[out->len - 1] != '\n') {
+		ssize_t n = read(fd, sbuf_room(out, READ_CHUNK_BYTES), READ_CHUNK_BYTES);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			return n < 0 ? -errno : -EIO;
+		out->len += (size_t)n;
+	}
+	out->data[--out->len] = '\0';
+	return 0;
+}
+
 static void
 cut_newlines(struct sbuf *text)
 {
@@ -246,11 +263,8 @@ mount_ask(const struct mount *mount, const char *path, const struct sbuf *reques
 	result = write_all(fd, request->data, request->len);
 	if (result < 0)
 		return fail_with_reason(mount, "write", path, -result, errors_from, err);
-	result = read_all(fd, answer);
-	if (result < 0)
-		return fail_with_reason(mount, "read", path, -result, errors_from, err);
-	cut_newlines(answer);
-	return 0;
+	result = read_line(fd, answer);
+	return result < 0 ? fail_with_reason(mount, "read", path, -result, errors_from, err) : 0;
 }
 
 int

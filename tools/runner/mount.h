@@ -75,8 +75,8 @@ int mount_read_value(
 int mount_write(const struct mount *mount, const char *path, const char *text, size_t len,
 	struct err *err) MUST_USE;
 
-/* Write a request and append the answer read from the same open file, up to its end, without the
- * newline there. */
+/* Write a request and read the answer from the same open file: one line, appended without its
+ * newline. */
 int mount_ask(const struct mount *mount, const char *path, const struct sbuf *request,
 	struct sbuf *answer, struct err *err) MUST_USE;
 

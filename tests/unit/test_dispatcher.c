@@ -165,8 +165,9 @@ hooks_on_settled(struct hooks *hooks, void (*settled)(void *arg), void *arg)
 }
 
 void
-hooks_record(struct hooks *hooks, const struct execution *ex)
+hooks_record(struct hooks *hooks, const struct event *ev, const struct execution *ex)
 {
+	ck_assert_uint_eq(ev->seq, ex->seq);
 	ck_assert_ptr_nonnull(ex->hook);
 	hooks->recorded++;
 }

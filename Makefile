@@ -125,6 +125,12 @@ $(BUILD)/tools/%: tests/tools/%.c $(BASE_OBJ)
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP $(LDFLAGS) -o $@ $^ $(call libs,$(FSD_PKGS))
 
+# A bench links what the daemon is made of.
+BENCHES := $(patsubst tests/bench/%.c,$(BUILD)/bench/%,$(wildcard tests/bench/*.c))
+$(BUILD)/bench/%: tests/bench/%.c $(BUILD)/libfsd.a
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP $(LDFLAGS) -o $@ $^ $(call libs,$(FSD_PKGS))
+
 # ---- tests -------------------------------------------------------------------------------------
 # A unit test links everything its program is made of but main().
 
@@ -189,7 +195,7 @@ check: ## every test, what is missing installed first
 check-long: check ## the tests that take longer: hundreds of crashes, minutes of load
 	SLOTH_TEST_LONG=1 $(MAKE) --no-print-directory e2e FUZZ_SECONDS=300 fuzz
 
-bench: all tools ## measure, beside the machine's floor in the same run (JSON: build/bench.json)
+bench: all tools $(BENCHES) ## measure, beside the machine's floor in the same run (JSON: build/bench.json)
 	tests/bench/run
 
 C_FILES   := $(shell git ls-files '*.[ch]' 2>/dev/null)

@@ -8,8 +8,8 @@
  * The documented tables events, hooks and event_hook_executions are views: what users and their
  * scripts know stays as it is, with ids as text and seconds, and costs nothing when nobody looks.
  *
- * A row of event keeps its size when the event ends (changed_ns is there from the start), so the
- * end overwrites it in place instead of splitting full pages. */
+ * A row of event hardly grows when the event ends (changed_ns is there from the start), so that
+ * pages packed by appending need not be split then. */
 #include "fsd/store/schema.h"
 
 #include <stdio.h>
@@ -41,7 +41,7 @@ static const char version_1[] =
 	" data TEXT);" /* NULL: {} */
 	"CREATE INDEX event_type ON event (type);"
 	"CREATE INDEX event_stack ON event (stack) WHERE stack IS NOT NULL;"
-	"CREATE INDEX event_open ON event (status) WHERE status <> 2;" /* all but completed */
+	"CREATE INDEX event_status ON event (status);"
 	"CREATE INDEX event_cause ON event (cause_seq) WHERE cause_seq IS NOT NULL;"
 	"CREATE UNIQUE INDEX event_sender ON event (sender_id, sender)"
 	" WHERE sender_id IS NOT NULL;"

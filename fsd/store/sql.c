@@ -1,8 +1,17 @@
-/* The text of the kept statements.  Codes of status stand as numbers here, because a partial index
- * is used only when the query repeats its WHERE literally: events 0 pending, 1 processing,
- * 2 completed, 3 failed; executions 0 pending, 1 running, 6 held are the ones not final.
- * test_store.c holds them against the enums. */
+/* The text of the kept statements.  Codes of status stand as numbers here, as they do in the schema
+ * and in every database: events 0 pending, 1 processing, 2 completed, 3 failed; executions 0
+ * pending, 1 running, 6 held are the ones not final; 3, 4, 5 the ones that failed.  The enums must
+ * not be renumbered without a migration. */
 #include "fsd/store/sql.h"
+
+#include "fsd/store/records.h"
+
+_Static_assert(
+	EVENT_PENDING == 0 && EVENT_PROCESSING == 1 && EVENT_COMPLETED == 2 && EVENT_FAILED == 3,
+	"status of events as stored");
+_Static_assert(EXEC_PENDING == 0 && EXEC_RUNNING == 1 && EXEC_SUCCESS == 2 && EXEC_FAILED == 3 &&
+		       EXEC_TIMEOUT == 4 && EXEC_INTERRUPTED == 5 && EXEC_HELD == 6,
+	"status of executions as stored");
 
 #define EVENT_INSERT                                                                               \
 	"INSERT INTO event (seq, status, type, stack, created_ns, changed_ns, timestamp_ns, salt," \
@@ -40,9 +49,8 @@ const char *const sql_text[SQL_COUNT] = {
 	[SQL_EVENT_FINISH] = "UPDATE event SET status = ?2, changed_ns = ?3, error = ?4"
 			     " WHERE seq = ?1 AND status < 2",
 	[SQL_EVENT_DELETE] = "DELETE FROM event WHERE seq = ?1",
-	[SQL_EVENTS_PENDING] =
-		"SELECT " SQL_EVENT_COLUMNS ", e.data" SQL_EVENT_TABLES
-		"WHERE e.status <> 2 AND e.status = 0 AND e.seq > ?1 ORDER BY e.seq LIMIT ?2",
+	[SQL_EVENTS_PENDING] = "SELECT " SQL_EVENT_COLUMNS ", e.data" SQL_EVENT_TABLES
+			       "WHERE e.status = 0 AND e.seq > ?1 ORDER BY e.seq LIMIT ?2",
 	[SQL_EVENT_FROM] = "SELECT seq, created_ns FROM event WHERE seq >= ?1 ORDER BY seq LIMIT 1",
 	/* One index seek per type, however many events there are. */
 	[SQL_EVENT_TYPES] =
@@ -82,8 +90,8 @@ const char *const sql_text[SQL_COUNT] = {
 		"SELECT v.hook_id, v.version, v.from_seq, v.to_seq, h.name, h.stack, v.types,"
 		" v.meta, c.hash, length(c.body), v.created_ns FROM hook_version v"
 		" JOIN hook h ON h.id = v.hook_id JOIN hook_source c ON c.id = v.source_id"
-		" WHERE v.to_seq = 0 OR EXISTS (SELECT 1 FROM event e WHERE e.status <> 2"
-		" AND e.status = 0 AND e.seq >= v.from_seq AND e.seq < v.to_seq)"
+		" WHERE v.to_seq = 0 OR EXISTS (SELECT 1 FROM event e WHERE e.status = 0"
+		" AND e.seq >= v.from_seq AND e.seq < v.to_seq)"
 		" ORDER BY v.hook_id, v.version",
 	[SQL_SOURCE_FIND] = "SELECT id FROM hook_source WHERE hash = ?1 AND body = ?2",
 	[SQL_SOURCE_ADD] = "INSERT INTO hook_source (hash, body) VALUES (?1, ?2)",

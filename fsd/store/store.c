@@ -222,9 +222,6 @@ store_open(
 
 	if (rc < 0)
 		return rc;
-	/* The counting of allocations takes a lock the lanes would share.  Refused, harmlessly,
-	 * when another store in this process came first. */
-	(void)sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
 	store = NEW(struct store);
 	store->loop = loop;
 	store->dir = mem_strdup(opt->dir);

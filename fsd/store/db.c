@@ -35,7 +35,7 @@ errno_of(struct db *db, int rc)
 	case SQLITE_FULL:
 		return ENOSPC;
 	case SQLITE_IOERR:
-		return cause == ENOSPC || cause == EDQUOT ? ENOSPC : EIO;
+		return cause == ENOSPC || cause == EDQUOT || cause == EFBIG ? ENOSPC : EIO;
 	case SQLITE_INTERRUPT:
 		return ECANCELED;
 	case SQLITE_CANTOPEN:

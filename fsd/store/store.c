@@ -22,6 +22,8 @@
 #include <sys/file.h>
 #include <sys/stat.h>
 
+#define PROGRESS_STEPS 10000 /* of SQLite's machine: some 100 us */
+
 /* ---- jobs ----------------------------------------------------------------------------------- */
 
 static void
@@ -175,6 +177,15 @@ open_writer(struct store *store, const struct store_options *opt)
 	return 0;
 }
 
+/* Ends a long read when the store closes. */
+static int
+on_progress(void *arg)
+{
+	const struct store *store = arg;
+
+	return store->is_closing;
+}
+
 static int
 open_files(struct store *store, const struct store_options *opt, struct err *err)
 {
@@ -194,6 +205,7 @@ open_files(struct store *store, const struct store_options *opt, struct err *err
 			*err = dbs[i]->err;
 			return rc;
 		}
+		sqlite3_progress_handler(dbs[i]->handle, PROGRESS_STEPS, on_progress, store);
 	}
 	return 0;
 }
@@ -266,8 +278,6 @@ store_close(struct store *store)
 	if (!store)
 		return;
 	store->is_closing = true;
-	if (store->check.lane)
-		sqlite3_interrupt(store->check.db.handle);
 	lane_stop(store->write_lane);
 	lane_stop(store->point.lane);
 	lane_stop(store->lists.lane);

@@ -24,8 +24,9 @@ struct store {
 	struct lane *write_lane;
 	struct reader point, lists, check;
 	uint64_t opened_last_seq, opened_pending, last_hook_id;
-	bool was_crashed, is_closing;
-	struct lane_jobs late; /* submitted while closing: answered -ECANCELED */
+	bool was_crashed;
+	_Atomic bool is_closing; /* set by the core, seen by long reads */
+	struct lane_jobs late;   /* submitted while closing: answered -ECANCELED */
 	struct upkeep *upkeep;
 };
 

@@ -339,7 +339,7 @@ on_hourly(uv_timer_t *timer)
 void
 upkeep_after_write(struct upkeep *u)
 {
-	if (u->store->writer.wal_pages_seen >= CHECKPOINT_PAGES)
+	if (u->store->writer.wal_waiting >= CHECKPOINT_PAGES)
 		ask_checkpoint(u);
 	if (!uv_is_active((uv_handle_t *)&u->after_write))
 		(void)uv_timer_start(&u->after_write, on_after_write, AFTER_WRITE_MS, 0);

@@ -22,7 +22,7 @@
 #define GROUP_BYTES     (4 * 1024 * 1024)
 #define PAGE_BYTES      4096
 #define WAL_LIMIT_PAGES (64 * 1024 * 1024 / PAGE_BYTES)
-#define RESTART_WAIT_MS 200
+#define READERS_WAIT_MS 50 /* writes wait meanwhile */
 
 /* ---- counters ------------------------------------------------------------------------------- */
 
@@ -122,7 +122,7 @@ look_for_space(struct writer *w)
 	if (statvfs(w->dir, &fs) != 0)
 		return; /* the commit will tell */
 	free_bytes = (uint64_t)fs.f_bavail * fs.f_frsize;
-	need = w->reserve_bytes + (uint64_t)w->wal_pages * PAGE_BYTES;
+	need = w->reserve_bytes + (uint64_t)(w->wal_pages - w->wal_moved) * PAGE_BYTES;
 	w->is_full = free_bytes < need;
 }
 
@@ -169,7 +169,7 @@ commit_group(struct writer *w, struct lane_jobs *group)
 		counters_publish(w);
 		w->commits++;
 		w->last_commit_ns = (uint64_t)(clock_mono_ns() - from_ns);
-		w->wal_pages_seen = w->wal_pages;
+		w->wal_waiting = w->wal_pages - w->wal_moved;
 		return 0;
 	}
 	db_rollback(&w->db);
@@ -252,21 +252,26 @@ on_wal(void *arg, sqlite3 *handle, const char *schema, int pages)
 	(void)handle;
 	(void)schema;
 	w->wal_pages = pages;
+	if (pages < w->wal_moved)
+		w->wal_moved = 0; /* the log began anew */
 	return SQLITE_OK;
 }
 
 void
 writer_checkpoint(struct writer *w)
 {
-	int pages = w->wal_pages, moved = 0, rc;
-	int mode = pages > WAL_LIMIT_PAGES ? SQLITE_CHECKPOINT_TRUNCATE : SQLITE_CHECKPOINT_PASSIVE;
+	bool is_long = w->wal_pages > WAL_LIMIT_PAGES;
+	int mode = is_long ? SQLITE_CHECKPOINT_TRUNCATE : SQLITE_CHECKPOINT_PASSIVE;
+	int pages, moved, rc;
 
-	(void)sqlite3_busy_timeout(w->db.handle, RESTART_WAIT_MS); /* cannot fail */
+	(void)sqlite3_busy_timeout(w->db.handle, READERS_WAIT_MS); /* cannot fail */
 	rc = sqlite3_wal_checkpoint_v2(w->db.handle, NULL, mode, &pages, &moved);
 	(void)sqlite3_busy_timeout(w->db.handle, WRITER_WAIT_MS);
-	if (rc == SQLITE_OK || rc == SQLITE_BUSY)
-		w->wal_pages = pages > moved ? pages - moved : 0;
-	w->wal_pages_seen = w->wal_pages;
+	if ((rc == SQLITE_OK || rc == SQLITE_BUSY) && pages >= 0) {
+		w->wal_pages = pages;
+		w->wal_moved = moved;
+		w->wal_waiting = pages - moved;
+	}
 }
 
 /* ---- life ----------------------------------------------------------------------------------- */

@@ -29,12 +29,13 @@ struct writer {
 	struct names names;
 	struct hook_delta *deltas; /* of the open transaction */
 	size_t delta_count, delta_cap;
-	int wal_pages;
+	int wal_pages; /* in the log, of which wal_moved are in the database too */
+	int wal_moved;
 	/* Written here, read by the core. */
 	_Atomic uint64_t reserve_bytes; /* the other way round */
 	_Atomic uint64_t commits, last_commit_ns;
 	_Atomic uint64_t by_status[4];
-	_Atomic int wal_pages_seen;
+	_Atomic int wal_waiting; /* pages only in the log */
 	_Atomic bool is_full;
 };
 

@@ -507,6 +507,9 @@ parse_line(struct hook_overrides *o, char *line, struct err *err)
 		continue;
 	line[len] = '\0';
 	value += 1 + strspn(value + 1, " \t");
+	for (len = strlen(value); len && strchr(" \t\r", value[len - 1]); len--)
+		continue;
+	value[len] = '\0';
 	for (i = 0; i < SETTING_COUNT; i++)
 		if (!strcmp(line, rows[i].name))
 			return hook_override_set(o, i, value, err);

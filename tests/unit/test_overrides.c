@@ -1,0 +1,291 @@
+/* Settings: what a script says, what is written over it, and how that is kept. */
+#include "tests/unit/hooks_fixture.h"
+#include "tests/unit/suite.h"
+
+static struct hooks_fixture f;
+static int last_code, answers;
+
+static void
+setup(void)
+{
+	last_code = answers = 0;
+	fixture_open(&f);
+}
+
+static void
+teardown(void)
+{
+	fixture_close(&f);
+}
+
+static void
+on_written(void *arg, int code, const struct err *err)
+{
+	(void)arg;
+	(void)err;
+	last_code = code;
+	answers++;
+}
+
+/* Write a setting and wait for the answer. */
+static int
+set(const char *hook, enum hook_setting setting, const char *text)
+{
+	int before = answers;
+
+	if (hook_override_write(fixture_hook(&f, hook), setting, text, on_written, NULL, NULL) != 0)
+		return -EINVAL;
+	while (answers == before)
+		uv_run(&f.loop, UV_RUN_ONCE);
+	return last_code;
+}
+
+static char *
+read_conf(const char *hook)
+{
+	AUTO(free) char *path = mem_printf("%s/hooks.d/%s.conf", f.dir, hook);
+	FILE *file = fopen(path, "re");
+	char text[512];
+	size_t len = file ? fread(text, 1, sizeof(text), file) : 0;
+
+	if (file)
+		(void)fclose(file);
+	return mem_strndup(text, len);
+}
+
+#define assert_conf(hook, expected)                                                                \
+	do {                                                                                       \
+		AUTO(free) char *got_ = read_conf(hook);                                           \
+		ck_assert_str_eq(got_, expected);                                                  \
+	} while (0)
+
+START_TEST(test_metadata)
+{
+	static const struct {
+		const char *meta, *wrong; /* wrong: part of the message; NULL good */
+	} cases[] = {
+		{"{}", NULL},
+		{"{\"event_type\":\"a.b, c.d\",\"timeout\":1.5,\"memory\":\"64M\"}", NULL},
+		{"{\"event_types\":\"a.b\",\"timeout\":\"30s\",\"memory\":1048576}", NULL},
+		{"[]", "not a JSON object"},
+		{"{\"event_type\":5}", "event_types must be"},
+		{"{\"event_types\":[1]}", "event_types must be"},
+		{"{\"event_type\":\"Task Failed!\"}", "is not an event type"},
+		{"{\"timeout\":0}", "timeout must lie"},
+		{"{\"timeout\":1e300}", "timeout must lie"},
+		{"{\"timeout\":-1}", "timeout must lie"},
+		{"{\"timeout\":true}", "timeout must be"},
+		{"{\"memory\":5}", "memory must be at least"},
+		{"{\"concurrency\":0}", "concurrency must lie"},
+		{"{\"concurrency\":1.5}", "concurrency must be"},
+		{"{\"enabled\":\"no\"}", "enabled must be"},
+		{"{\"stack\":\"../x\"}", "cannot be the name of a stack"},
+		{"{\"name\":7}", "name must be a string"},
+	};
+	size_t i;
+
+	for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		AUTO(hook_settings) struct hook_settings s = {0};
+		struct err err = {0};
+		int code = hook_settings_read(cases[i].meta, &s, &err);
+
+		ck_assert_msg((code == 0) == !cases[i].wrong, "%s: %s", cases[i].meta, err.msg);
+		if (cases[i].wrong)
+			ck_assert_msg(strstr(err.msg, cases[i].wrong) != NULL, "%s: %s",
+				cases[i].meta, err.msg);
+	}
+}
+END_TEST
+
+START_TEST(test_comment_binds)
+{
+	static const struct {
+		const char *source, *types;
+	} cases[] = {
+		{"-- event: task.failed\nfunction on_event() end", "task.failed"},
+		{"--event:a.b,c.d  e.*", "a.b\nc.d\ne.*"},
+		{"\n-- event: a.b\n", ""},
+		{"-- events: a.b\n", ""},
+		{"-", ""},
+		{"", ""},
+	};
+	size_t i;
+
+	for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		AUTO(hook_settings) struct hook_settings s = {0};
+		AUTO(free) char *meta = hook_meta_with_comment(
+			"{\"form\":\"on_event\"}", cases[i].source, strlen(cases[i].source));
+
+		ck_assert_int_eq(hook_settings_read(meta, &s, NULL), 0);
+		ck_assert_str_eq(s.types, cases[i].types);
+	}
+}
+END_TEST
+
+START_TEST(test_comment_yields_to_the_table)
+{
+	AUTO(hook_settings) struct hook_settings s = {0};
+	const char *source = "-- event: x.y\n";
+	AUTO(free) char *meta =
+		hook_meta_with_comment("{\"event_type\":\"a.b\"}", source, strlen(source));
+
+	ck_assert_int_eq(hook_settings_read(meta, &s, NULL), 0);
+	ck_assert_str_eq(s.types, "a.b");
+}
+END_TEST
+
+START_TEST(test_conf_round_trip)
+{
+	struct hook_overrides o = {0}, again = {0};
+	AUTO(sbuf) struct sbuf text = {0}, second = {0};
+	struct err err = {0};
+
+	ck_assert_msg(hook_overrides_parse(&o,
+			      "# by hand\n\n timeout=90\r\nevent = a.b,c.* d\n"
+			      "enabled = false\nmemory = 65536K\n",
+			      &err) == 0,
+		"%s", err.msg);
+	hook_overrides_format(&o, &text);
+	ck_assert_str_eq(
+		sbuf_str(&text), "enabled = 0\nevent = a.b c.* d\ntimeout = 1m30s\nmemory = 64M\n");
+	ck_assert_int_eq(hook_overrides_parse(&again, sbuf_str(&text), NULL), 0);
+	hook_overrides_format(&again, &second);
+	ck_assert_str_eq(sbuf_str(&second), sbuf_str(&text));
+	ck_assert_int_eq(hook_overrides_parse(&o, "timeout = 5s\nwhat = 1\n", &err), -EINVAL);
+	ck_assert_str_eq(err.msg, "line 2: 'what' is not a setting");
+	hook_overrides_fini(&o);
+	hook_overrides_fini(&again);
+}
+END_TEST
+
+START_TEST(test_override_takes_effect_and_is_kept)
+{
+	fixture_save(&f, "hooks/a.lua", "{\"event_type\":\"t\",\"timeout\":5}");
+	fixture_await(&f, "a", "ok");
+	f.next_seq = 3;
+	ck_assert_int_eq(set("a", SETTING_TIMEOUT, "2m"), 0);
+	ck_assert_uint_eq(fixture_hook(&f, "a")->current->code.timeout_ms, 120000);
+	assert_match(&f, 2, "t", "", "a:1");
+	assert_match(&f, 3, "t", "", "a:2");
+	assert_conf("a", "timeout = 2m\n");
+	fixture_await(&f, "a", "ok (overridden: timeout)");
+
+	f.next_seq = 5;
+	fixture_save(&f, "hooks/a.lua", "{\"event_type\":\"t\",\"timeout\":7}");
+	while (fixture_hook(&f, "a")->version < 3)
+		uv_run(&f.loop, UV_RUN_ONCE);
+	ck_assert_uint_eq(fixture_hook(&f, "a")->current->code.timeout_ms, 120000);
+
+	f.next_seq = 7;
+	ck_assert_int_eq(set("a", SETTING_TIMEOUT, ""), 0);
+	ck_assert_uint_eq(fixture_hook(&f, "a")->current->code.timeout_ms, 7000);
+	assert_conf("a", "");
+	fixture_await(&f, "a", "ok");
+}
+END_TEST
+
+START_TEST(test_refused_value_changes_nothing)
+{
+	fixture_save(&f, "hooks/a.lua", "{\"event_type\":\"t\"}");
+	fixture_await(&f, "a", "ok");
+	ck_assert_int_eq(set("a", SETTING_ENABLED, "perhaps"), -EINVAL);
+	ck_assert_int_eq(set("a", SETTING_EVENT, "NOT A TYPE"), -EINVAL);
+	ck_assert_uint_eq(fixture_hook(&f, "a")->version, 1);
+	assert_conf("a", "");
+}
+END_TEST
+
+START_TEST(test_disable_reaches_the_last_good_version)
+{
+	fixture_save(&f, "hooks/a.lua", "{\"event_type\":\"t\"}");
+	fixture_await(&f, "a", "ok");
+	fixture_save(&f, "hooks/a.lua", "oops");
+	fixture_await(&f, "a", "broken");
+	f.next_seq = 9;
+	ck_assert_int_eq(set("a", SETTING_ENABLED, "0"), 0);
+	assert_match(&f, 8, "t", "", "a:1");
+	assert_match(&f, 9, "t", "", "");
+	ck_assert_int_eq(set("a", SETTING_ENABLED, "1"), 0);
+	assert_match(&f, 9, "t", "", "a:3");
+}
+END_TEST
+
+START_TEST(test_overrides_survive_a_restart)
+{
+	fixture_save(&f, "hooks/a.lua", "{\"event_type\":\"t\"}");
+	fixture_await(&f, "a", "ok");
+	ck_assert_int_eq(set("a", SETTING_ENABLED, "0"), 0);
+	fixture_stop(&f);
+	fixture_start(&f);
+	hooks_start(f.hooks);
+	fixture_await(&f, "a", "disabled (overridden: enabled)");
+	assert_match(&f, f.next_seq, "t", "", "");
+	ck_assert_uint_eq(f.checks, 0);
+	ck_assert_int_eq(set("a", SETTING_ENABLED, ""), 0); /* its source comes from the store */
+	fixture_await(&f, "a", "ok");
+	assert_match(&f, f.next_seq, "t", "", "a:3");
+	ck_assert_str_eq(fixture_hook(&f, "a")->current->code.source, "{\"event_type\":\"t\"}");
+}
+END_TEST
+
+START_TEST(test_override_that_cannot_be_written_is_taken_back)
+{
+	AUTO(free) char *block = mem_printf("%s/hooks.d/a.conf", f.dir);
+
+	fixture_save(&f, "hooks/a.lua", "{\"event_type\":\"t\"}");
+	fixture_await(&f, "a", "ok");
+	ck_assert_int_eq(mkdir(block, 0700), 0); /* a directory stands in its place */
+	ck_assert_int_lt(set("a", SETTING_TIMEOUT, "2m"), 0);
+	ck_assert_uint_eq(fixture_hook(&f, "a")->version, 1);
+	ck_assert(hook_overrides_is_empty(&fixture_hook(&f, "a")->overrides));
+}
+END_TEST
+
+START_TEST(test_event_by_override)
+{
+	fixture_save(&f, "hooks/a.lua", "{\"form\":\"on_event\"}");
+	fixture_await(&f, "a", "no event");
+	ck_assert_int_eq(set("a", SETTING_EVENT, "a.b\nc.*"), 0);
+	fixture_await(&f, "a", "ok (overridden: event)");
+	assert_match(&f, f.next_seq, "c.d", "", "a:2");
+	fixture_rename(&f, "hooks/a.lua", "hooks/b.lua");
+	fixture_await(&f, "b", "ok (overridden: event)");
+	assert_conf("b", "event = a.b c.*\n");
+	assert_conf("a", "");
+}
+END_TEST
+
+START_TEST(test_taken_alias_is_refused)
+{
+	fixture_save(&f, "hooks/a.lua", "{\"event_type\":\"t\"}");
+	fixture_await(&f, "a", "ok");
+	fixture_save(&f, "hooks/b.lua", "{\"event_type\":\"t\",\"name\":\"a\"}");
+	fixture_await(&f, "b", "ok (name 'a' not taken: it leads to hook 'a')");
+	fixture_save(&f, "hooks/c.lua", "{\"event_type\":\"t\",\"name\":\"free\"}");
+	fixture_await(&f, "c", "ok");
+	ck_assert(fixture_hook(&f, "c")->has_alias);
+}
+END_TEST
+
+int
+main(void)
+{
+	Suite *suite = suite_create("overrides");
+	TCase *pure = tcase_create("settings"), *tc = tcase_create("overrides");
+
+	tcase_add_test(pure, test_metadata);
+	tcase_add_test(pure, test_comment_binds);
+	tcase_add_test(pure, test_comment_yields_to_the_table);
+	tcase_add_test(pure, test_conf_round_trip);
+	suite_add_tcase(suite, pure);
+	tcase_add_checked_fixture(tc, setup, teardown);
+	tcase_add_test(tc, test_override_takes_effect_and_is_kept);
+	tcase_add_test(tc, test_refused_value_changes_nothing);
+	tcase_add_test(tc, test_disable_reaches_the_last_good_version);
+	tcase_add_test(tc, test_overrides_survive_a_restart);
+	tcase_add_test(tc, test_override_that_cannot_be_written_is_taken_back);
+	tcase_add_test(tc, test_event_by_override);
+	tcase_add_test(tc, test_taken_alias_is_refused);
+	suite_add_tcase(suite, tc);
+	return suite_run(suite);
+}

@@ -166,6 +166,15 @@ dispatcher_find(struct dispatcher *d, uint64_t seq)
 	return held ? held->ev : NULL;
 }
 
+uint64_t
+dispatcher_oldest_seq(const struct dispatcher *d)
+{
+	const struct held *first = TAILQ_FIRST(&d->order);
+	uint64_t above = d->backlog.horizon + 1;
+
+	return first && first->ev->seq < above ? first->ev->seq : above;
+}
+
 bool
 dispatcher_executions(struct dispatcher *d, uint64_t seq, dispatcher_exec_fn *fn, void *arg)
 {

@@ -55,6 +55,9 @@ bool dispatcher_executions(struct dispatcher *d, uint64_t seq, dispatcher_exec_f
  * commit. */
 struct event *dispatcher_find(struct dispatcher *d, uint64_t seq);
 
+/* No event below this seq is unfinished; it may be lower than the lowest that is. */
+uint64_t dispatcher_oldest_seq(const struct dispatcher *d);
+
 /* Start nothing new.  drained is called when nothing runs any more and every result is committed
  * (never from inside this call). */
 void dispatcher_drain(struct dispatcher *d, void (*drained)(void *arg), void *arg);

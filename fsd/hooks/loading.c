@@ -314,6 +314,15 @@ file_removed(struct hook_dir *dir, const char *name)
 	TAILQ_INSERT_TAIL(&hooks->leaving, hook, leaving_link);
 }
 
+void
+hook_file_left(void *arg, const char *file)
+{
+	AUTO(free) char *name = hook_stem(file);
+
+	if (name)
+		file_removed(arg, name);
+}
+
 /* The hook keeps its id, its counters and its overrides under a name that was never used; over a
  * name that was, the file is an update of that hook. */
 static void

@@ -306,7 +306,8 @@ on_scanned(void *arg, const char *file)
 static int
 dir_open(struct hook_dir *dir, struct err *err)
 {
-	struct source_owner hooks_owner = {.arg = dir, .changed = hook_file_changed};
+	struct source_owner hooks_owner = {
+		.arg = dir, .changed = hook_file_changed, .left = hook_file_left};
 	struct source_owner lib_owner = {.arg = dir, .changed = hook_lib_changed};
 	struct tree *tree = dir->hooks->opt.tree;
 	AUTO(free) char *hooks_path = mem_printf("%s/hooks", dir->state);

@@ -162,6 +162,7 @@ const struct hook_user *hook_user(struct hooks *hooks, uid_t uid);
 
 /* What a source directory says about hooks/ and lib/ (struct source_owner). */
 void hook_file_changed(void *dir, enum source_change what, const char *name, const char *new_name);
+void hook_file_left(void *dir, const char *name);
 void hook_lib_changed(void *dir, enum source_change what, const char *name, const char *new_name);
 
 /* A file is there: read it and judge what changed. */

@@ -144,6 +144,8 @@ leave(struct source *source, struct known *known)
 	known->leaves_ms = watch_now_ms(source->tree->watch) + SOURCE_SETTLE_MS;
 	TAILQ_INSERT_TAIL(&source->leaving, known, link);
 	watch_arm(source->tree->watch, SOURCE_SETTLE_MS);
+	if (!source->is_silent && !source->is_closed && source->owner.left)
+		source->owner.left(source->owner.arg, known->name);
 }
 
 void

@@ -29,6 +29,8 @@ struct source_owner {
 	void *arg;
 	/* name is relative to the source ("a.lua", "sub/b.lua"); new_name only for RENAMED. */
 	void (*changed)(void *arg, enum source_change what, const char *name, const char *new_name);
+	/* The name went this moment; REMOVED follows unless it comes back at once.  May be NULL. */
+	void (*left)(void *arg, const char *name);
 };
 
 /* Open (making it with mode when missing) and watch a directory.  path is real and absolute;

@@ -116,7 +116,7 @@ end_run(const struct death *death, struct slot *slot, bool is_culprit)
 		outcome.error = mem_strdup("cancelled");
 	} else if (is_culprit) {
 		outcome.status = EXEC_FAILED;
-		outcome.error = culprit_text(death, death->worker->is_killed);
+		outcome.error = culprit_text(death, death->worker->is_overdue);
 	} else if (may_restart(death, slot, run->is_restarted)) {
 		pool_release(death->pool, slot);
 		run->attempt++;

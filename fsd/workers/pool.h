@@ -74,6 +74,7 @@ struct worker {
 	char why[ERR_MSG_MAX]; /* what we know of its end; "" */
 	bool is_dirty;         /* in pool->dirty */
 	bool is_killed;        /* by us; also before it has a pid */
+	bool is_overdue;       /* killed because a run was past its deadline */
 	bool is_lost;          /* its socket is closed */
 	bool is_exited;
 	bool is_retiring; /* ends when it has nothing to do */

@@ -213,17 +213,17 @@ on_answer(void *arg, int code, struct sbuf *out)
 {
 	struct request *req = arg;
 	struct worker *w = req->worker;
-	const char *value = out && code == 0 ? sbuf_str(out) : "";
-	const char *error = out && out->len && code < 0 ? sbuf_str(out) : uv_strerror(code);
+	const struct sbuf none = {0}, *text = out ? out : &none;
+	const char *error = code >= 0 ? "" : text->len ? sbuf_str(text) : uv_strerror(code);
 	size_t mark;
 
 	w->requests--;
 	if (!w->is_lost) {
 		mark = frame_begin(&w->out, MSG_ANSWER, req->run_id);
 		frame_u32(&w->out, req->number);
-		frame_u32(&w->out, (uint32_t)-code);
-		frame_str(&w->out, value, out && code == 0 ? out->len : 0);
-		frame_strz(&w->out, code < 0 ? error : "");
+		frame_u32(&w->out, code >= 0 ? 0 : (uint32_t)-code);
+		frame_str(&w->out, sbuf_str(text), code >= 0 ? text->len : 0);
+		frame_strz(&w->out, error);
 		frame_end(&w->out, mark);
 		worker_push(w);
 	}

@@ -88,7 +88,7 @@ on_deadline(uv_timer_t *timer)
 		if (!slot->worker || slot->is_overdue)
 			continue;
 		if (slot->deadline_ns <= now) {
-			slot->is_overdue = true;
+			slot->is_overdue = slot->worker->is_overdue = true;
 			worker_kill(slot->worker);
 		} else if (next == 0 || slot->deadline_ns < next) {
 			next = slot->deadline_ns;

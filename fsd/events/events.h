@@ -10,11 +10,54 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <uv.h>
 
 struct events;
 struct dispatcher;
 
+struct tree;
+struct lane;
+
 #define EVENT_DEPTH_MAX 16 /* longest chain of causes */
+
+/* ---- life ----------------------------------------------------------------------------------- */
+
+struct events_options {
+	uv_loop_t *loop;
+	struct store *store;
+	struct tree *tree;    /* NULL: nobody is told of changes (tests) */
+	struct lane *files;   /* for the log */
+	const char *log_path; /* events/log; NULL: no log (tests) */
+	const char *log_dir;  /* full segments: events/log.d */
+	uint64_t log_max_bytes;
+};
+
+/* Start the room: the log is opened and its tail repaired from the store.  Blocks: briefly (start
+ * of the daemon only).  Returns owned in *ret_events. */
+int events_new(const struct events_options *opt, struct events **ret_events,
+	struct err *err) MUST_USE;
+
+/* The dispatcher needs the room and the room the dispatcher: called once, before events come. */
+void events_set_dispatcher(struct events *events, struct dispatcher *dispatcher);
+
+/* How many of the newest ids `ls events` shows (config/events_window). */
+void events_set_window(struct events *events, size_t ids);
+
+/* Refuse new events from now on (-ESHUTDOWN). */
+void events_stop(struct events *events);
+
+/* Runs what intake holds to its end.  No handle of the room may be open.  Accepts NULL. */
+void events_free(struct events *events);
+
+struct events_figures {
+	uint64_t accepted, duplicates; /* since start */
+	uint64_t refused;              /* records that were not valid */
+	uint64_t dropped;              /* unfinished records of writers that closed or died */
+	uint64_t lost;                 /* lines that slow readers of streams did not get */
+};
+void events_figures(const struct events *events, struct events_figures *ret_figures);
+
+/* ---- raising events ------------------------------------------------------------------------- */
 
 /* An event to be raised from inside the daemon or by a worker. */
 struct emit {
@@ -26,11 +69,12 @@ struct emit {
 };
 
 /* Accept one event; done gets its id in out after the commit, or -EINVAL (type), -EFBIG, -ELOOP
- * (depth), -ENOSPC, -ESHUTDOWN.  Borrows e during the call only.  done may be NULL. */
+ * (depth), -ENOSPC, -ESHUTDOWN with the sentence in out; a refusal may call done before this
+ * returns.  stack NULL: the cause's.  Borrows e during the call only.  done may be NULL. */
 void events_emit(struct events *events, const struct emit *e, store_text_fn *done, void *arg);
 
 /* Accept events already built (intake): sets seq, salt, created_ns, appends, and hands them to the
- * dispatcher after the commit.  Takes: the references. */
+ * dispatcher after the commit.  dup may be NULL.  Takes: the references, not the array. */
 void events_accept(struct events *events, struct event **list, size_t count, store_dup_fn *dup,
 	store_done_fn *done, void *arg);
 

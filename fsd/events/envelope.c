@@ -6,13 +6,11 @@
  */
 #include "fsd/events/envelope.h"
 
+#include "base/clock.h"
 #include "base/mem.h"
-#include "base/rfc3339.h"
 #include "fsd/events/events.h"
 #include "fsd/events/json_check.h"
 
-#include <assert.h>
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -38,7 +36,8 @@ static const struct field fields[] = {
 #define FIELD_COUNT (sizeof(fields) / sizeof(fields[0]))
 
 #define FIELDS_HELP                                                                                \
-	"type, data, id, timestamp, severity, stack, agent, run_id, source; all else belongs into data"
+	"type, data, id, timestamp, severity, stack, agent, run_id, source; all else belongs "     \
+	"into data"
 
 _Static_assert(FIELD_COUNT <= ENVELOPE_FIELDS_MAX, "raise ENVELOPE_FIELDS_MAX");
 
@@ -50,8 +49,8 @@ envelope_field(const char *name, size_t len, struct err *err)
 	for (i = 0; i < FIELD_COUNT; i++)
 		if (strlen(fields[i].name) == len && memcmp(fields[i].name, name, len) == 0)
 			return (int)i;
-	return err_set(err, ENOENT, "'%.*s' is no field of an event: %s", (int)(len < 64 ? len : 64),
-		name, FIELDS_HELP);
+	return err_set(err, EINVAL, "unknown field '%.*s': known are %s",
+		(int)(len < 64 ? len : 64), name, FIELDS_HELP);
 }
 
 bool
@@ -127,8 +126,8 @@ check_id(const char *text, size_t len, struct err *err)
 {
 	if (!envelope_name_ok(text, len))
 		return err_set(err, EINVAL,
-			"id '%.80s' must be 1 to %d of A-Z a-z 0-9 . _ - without a leading dot", text,
-			EVENT_ID_MAX);
+			"id '%.80s' must be 1 to %d of A-Z a-z 0-9 . _ - without a leading dot",
+			text, EVENT_ID_MAX);
 	if (envelope_name_taken(text))
 		return err_set(err, EINVAL, "id '%s' is the name of a file of events/", text);
 	return 0;
@@ -153,37 +152,54 @@ check_text(const char *name, const char *text, size_t len, struct err *err)
 	size_t i;
 
 	if (len > ENVELOPE_TEXT_MAX)
-		return err_set(err, EINVAL, "'%s' is longer than %d bytes", name, ENVELOPE_TEXT_MAX);
+		return err_set(
+			err, EINVAL, "'%s' is longer than %d bytes", name, ENVELOPE_TEXT_MAX);
 	for (i = 0; i < len; i++)
 		if ((unsigned char)text[i] < 0x20 || text[i] == 0x7F)
 			return err_set(err, EINVAL, "'%s' holds a control character", name);
 	return 0;
 }
 
+/* The decimals of a number, in units of unit_ns / 10, / 100, ... */
+static int64_t
+parse_decimals(const char *digits, int64_t unit_ns)
+{
+	int64_t ns = 0;
+
+	for (; *digits; digits++) {
+		unit_ns /= 10;
+		ns += (*digits - '0') * unit_ns;
+	}
+	return ns;
+}
+
 /* Numbers are seconds, or by their size milli-, micro- or nanoseconds since 1970: the ranges do not
- * meet before the year 5138. */
+ * meet before the year 5138.  Decimals are read as digits, because a double has none left. */
 static int
 parse_unix(const char *text, size_t len, int64_t *ret_ns)
 {
 	static const struct {
-		double below;
-		int64_t unit_ns;
-	} ranges[] = {{1e11, NS_PER_S}, {1e14, NS_PER_S / 1000}, {1e17, NS_PER_S / 1000000}, {9e18, 1}};
+		int64_t below, unit_ns;
+	} ranges[] = {{100000000000, NS_PER_S}, {100000000000000, NS_PER_MS},
+		{100000000000000000, NS_PER_US}, {INT64_MAX, 1}};
+	int64_t whole;
+	size_t i = 0;
 	char *end;
-	double value = strtod(text, &end);
-	int64_t whole = strtoll(text, NULL, 10);
-	size_t i;
 
-	if (len == 0 || !json_is_value(text, len) || end != text + len || value < 0)
+	if (!json_is_value(text, len) || text[0] < '0' || text[0] > '9')
 		return -EINVAL;
-	for (i = 0; value >= ranges[i].below; i++)
-		if (i + 1 == sizeof(ranges) / sizeof(ranges[0]))
-			return -EINVAL;
-	if (whole > INT64_MAX / ranges[i].unit_ns)
+	whole = strtoll(text, &end, 10);
+	if (*end && *end != '.')
+		return -EINVAL;
+	while (whole >= ranges[i].below && ranges[i].below < INT64_MAX)
+		i++;
+	if (whole > INT64_MAX / ranges[i].unit_ns - 1)
 		return -EINVAL;
 	*ret_ns = whole * ranges[i].unit_ns;
-	if (memchr(text, '.', len) || memchr(text, 'e', len) || memchr(text, 'E', len))
-		*ret_ns = llround(value * (double)ranges[i].unit_ns);
+	if (*end && end[1 + strspn(end + 1, "0123456789")])
+		return -EINVAL;
+	if (*end)
+		*ret_ns += parse_decimals(end + 1, ranges[i].unit_ns);
 	return 0;
 }
 
@@ -192,9 +208,10 @@ set_timestamp(struct event *ev, const char *text, size_t len, struct err *err)
 {
 	int64_t ns;
 
-	if (parse_unix(text, len, &ns) < 0 && rfc3339_parse(text, len, &ns) < 0)
+	if (parse_unix(text, len, &ns) < 0 && clock_parse(text, &ns, NULL) < 0)
 		return err_set(err, EINVAL,
-			"timestamp '%.80s' is neither RFC 3339 (2026-01-02T03:04:05Z) nor a number of "
+			"timestamp '%.80s' is neither RFC 3339 (2026-01-02T03:04:05Z) nor a number "
+			"of "
 			"seconds since 1970",
 			text);
 	ev->timestamp_ns = ns;

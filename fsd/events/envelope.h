@@ -21,7 +21,7 @@ struct envelope_from {
 /* An empty event from there: one reference, stack and sender set.  Returns owned. */
 struct event *envelope_new(const struct envelope_from *from);
 
-/* The number of a field in the table below FIELDS_MAX, or -ENOENT with the list of fields. */
+/* The number of a field in the table below FIELDS_MAX, or -EINVAL with the list of fields. */
 #define ENVELOPE_FIELDS_MAX 16
 int envelope_field(const char *name, size_t len, struct err *err) MUST_USE;
 
@@ -33,7 +33,8 @@ bool envelope_is_number(int field);
 int envelope_set(struct event *ev, int field, const char *text, size_t len,
 	const struct envelope_from *from, struct err *err) MUST_USE;
 
-/* Whether text may be a sender's id or a stack's name: 1 to 64 of [A-Za-z0-9._-], no leading dot. */
+/* Whether text may be a sender's id or a stack's name: 1 to 64 of [A-Za-z0-9._-], no leading dot.
+ */
 bool envelope_name_ok(const char *text, size_t len);
 /* Whether the name is taken by a file of events/ (emit, stream, ...). */
 bool envelope_name_taken(const char *name);

@@ -11,6 +11,7 @@
 #include "fsd/events/events.h"
 
 #include "base/auto.h"
+#include "base/clock.h"
 #include "base/mem.h"
 #include "fsd/events/dispatcher.h"
 #include "fsd/events/envelope.h"
@@ -21,11 +22,10 @@
 #include "fsd/lane.h"
 
 #include <assert.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
-#include <time.h>
 
-#define TYPE_MAX       128
 #define WINDOW_DEFAULT 1000
 
 /* ---- life ------------------------------------------------------------------------------------ */
@@ -94,68 +94,10 @@ events_next_seq(const struct events *events)
 	return events->next_seq;
 }
 
-int64_t
-events_now_ns(void)
-{
-	struct timespec now;
-
-	(void)clock_gettime(CLOCK_REALTIME, &now); /* cannot fail for this clock */
-	return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
-}
-
 bool
 events_in_stack(const struct event *ev, const char *stack)
 {
 	return stack[0] == '\0' || strcmp(ev->stack, stack) == 0;
-}
-
-/* ---- types ----------------------------------------------------------------------------------- */
-
-static bool
-is_type_char(char c)
-{
-	return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_' || c == '-';
-}
-
-int
-event_type_check(const char *type, size_t len, struct err *err)
-{
-	bool is_part_open = false;
-	size_t i;
-
-	if (len > TYPE_MAX)
-		return err_set(err, EINVAL, "the type is longer than %d bytes", TYPE_MAX);
-	for (i = 0; i < len && (is_type_char(type[i]) || (type[i] == '.' && is_part_open)); i++)
-		is_part_open = type[i] != '.';
-	if (i < len || !is_part_open)
-		return err_set(err, EINVAL,
-			"type '%.*s' must be a word or category.action, of a-z 0-9 _ and -",
-			(int)(len > 80 ? 80 : len), type);
-	return 0;
-}
-
-bool
-event_type_match(const char *pattern, const char *type)
-{
-	const char *star = NULL, *resume = NULL;
-
-	while (*type) {
-		if (*pattern == '*') {
-			star = pattern++;
-			resume = type;
-		} else if (*pattern == *type) {
-			pattern++;
-			type++;
-		} else if (star) {
-			pattern = star + 1;
-			type = ++resume;
-		} else {
-			return false;
-		}
-	}
-	while (*pattern == '*')
-		pattern++;
-	return *pattern == '\0';
 }
 
 /* ---- acceptance ------------------------------------------------------------------------------ */
@@ -213,12 +155,28 @@ on_appended(void *arg, int code, const struct err *err)
 	free(a);
 }
 
+/* Random bits for the ids of a batch: one system call for many. */
+static void
+salt_events(struct event **list, size_t count)
+{
+	uint32_t bits[64];
+	size_t i;
+
+	for (i = 0; i < count; i++) {
+		size_t at = i % (sizeof(bits) / sizeof(bits[0]));
+
+		if (at == 0 && getrandom(bits, sizeof(bits), 0) != sizeof(bits))
+			abort(); /* up to 256 bytes cannot fail once the system is up */
+		list[i]->salt = bits[at];
+	}
+}
+
 void
 events_accept(struct events *events, struct event **list, size_t count, store_dup_fn *dup,
 	store_done_fn *done, void *arg)
 {
 	struct acceptance *a = NEW(struct acceptance);
-	int64_t now_ns = events_now_ns();
+	int64_t now_ns = clock_real_ns();
 	size_t i;
 
 	assert(count > 0);
@@ -230,22 +188,32 @@ events_accept(struct events *events, struct event **list, size_t count, store_du
 		list[i]->seq = events->next_seq++;
 		list[i]->created_ns = now_ns;
 	}
+	salt_events(list, count);
 	store_append(events->store, a->list, count, on_dup, on_appended, a);
 }
 
 /* ---- events raised inside the daemon --------------------------------------------------------- */
 
 static int
-set_text(struct event *ev, const char *name, const char *text, const struct envelope_from *from,
-	struct err *err)
+set_texts(struct event *ev, const struct emit *e, const struct envelope_from *from, struct err *err)
 {
-	int field;
+	const struct {
+		const char *name, *text;
+	} texts[] = {{"type", e->type}, {"stack", from->stack}, {"id", e->id},
+		{"severity", e->severity}, {"agent", e->agent}, {"run_id", e->run_id},
+		{"source", e->source}};
+	int code = 0;
+	size_t i;
 
-	if (!text)
-		return 0;
-	field = envelope_field(name, strlen(name), err);
-	assert(field >= 0);
-	return envelope_set(ev, field, text, strlen(text), from, err);
+	for (i = 0; i < sizeof(texts) / sizeof(texts[0]) && code == 0; i++) {
+		int field = envelope_field(texts[i].name, strlen(texts[i].name), NULL);
+
+		assert(field >= 0);
+		if (texts[i].text)
+			code = envelope_set(
+				ev, field, texts[i].text, strlen(texts[i].text), from, err);
+	}
+	return code;
 }
 
 static int
@@ -272,7 +240,8 @@ set_cause(struct event *ev, const struct event *cause, struct err *err)
 	ev->depth = cause->depth + 1;
 	if (ev->depth > EVENT_DEPTH_MAX)
 		return err_set(err, ELOOP,
-			"event '%s' would be number %u in a chain of hooks that raise events; %d is the "
+			"event '%s' would be number %u in a chain of hooks that raise events; %d "
+			"is the "
 			"most",
 			ev->type, ev->depth, EVENT_DEPTH_MAX);
 	return 0;
@@ -282,20 +251,18 @@ static int
 build(const struct emit *e, struct event **ret_ev, struct err *err)
 {
 	struct envelope_from from = {.sender = e->sender ? e->sender : "master",
-		.stack = e->stack ? e->stack : e->cause ? e->cause->stack : "",
-		.now_ns = e->timestamp_ns ? e->timestamp_ns : events_now_ns()};
+		.stack = e->stack   ? e->stack
+			 : e->cause ? e->cause->stack
+				    : "",
+		.now_ns = e->timestamp_ns ? e->timestamp_ns : clock_real_ns()};
 	struct event *ev = envelope_new(&from);
 	int code;
 
-	(code = set_text(ev, "type", e->type, &from, err)) < 0 ||
-		(code = set_text(ev, "stack", from.stack, &from, err)) < 0 ||
-		(code = set_text(ev, "id", e->id, &from, err)) < 0 ||
-		(code = set_text(ev, "severity", e->severity, &from, err)) < 0 ||
-		(code = set_text(ev, "agent", e->agent, &from, err)) < 0 ||
-		(code = set_text(ev, "run_id", e->run_id, &from, err)) < 0 ||
-		(code = set_text(ev, "source", e->source, &from, err)) < 0 ||
-		(code = set_cause(ev, e->cause, err)) < 0 ||
-		(code = set_payload(ev, e->data ? e->data : "{}", err));
+	code = set_texts(ev, e, &from, err);
+	if (code == 0)
+		code = set_cause(ev, e->cause, err);
+	if (code == 0)
+		code = set_payload(ev, e->data ? e->data : "{}", err);
 	if (code < 0) {
 		event_unref(ev);
 		return code;

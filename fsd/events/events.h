@@ -34,8 +34,8 @@ struct events_options {
 
 /* Start the room: the log is opened and its tail repaired from the store.  Blocks: briefly (start
  * of the daemon only).  Returns owned in *ret_events. */
-int events_new(const struct events_options *opt, struct events **ret_events,
-	struct err *err) MUST_USE;
+int events_new(
+	const struct events_options *opt, struct events **ret_events, struct err *err) MUST_USE;
 
 /* The dispatcher needs the room and the room the dispatcher: called once, before events come. */
 void events_set_dispatcher(struct events *events, struct dispatcher *dispatcher);

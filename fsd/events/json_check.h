@@ -30,7 +30,8 @@ bool json_is_value(const char *text, size_t len);
 /* Walk the members of an object: json_enter once, then json_member until it returns 0 (the closing
  * bracket is passed); -1 is invalid text.  Both spans are raw: strings have their quotes. */
 bool json_enter(struct json_text *t) MUST_USE;
-int json_member(struct json_text *t, struct json_span *ret_key, struct json_span *ret_value) MUST_USE;
+int json_member(
+	struct json_text *t, struct json_span *ret_key, struct json_span *ret_value) MUST_USE;
 
 /* Append the content of a valid JSON string given with its quotes. */
 void json_unquote(struct json_span string, struct sbuf *out);

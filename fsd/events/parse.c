@@ -77,7 +77,8 @@ set_data(struct parse *p, struct json_span value, struct err *err)
 	if (span_is(value, "null"))
 		return 0;
 	if (value.at[0] != '{')
-		return err_set(err, EINVAL, "data must be an object, as in \"data\":{\"key\":\"value\"}");
+		return err_set(
+			err, EINVAL, "data must be an object, as in \"data\":{\"key\":\"value\"}");
 	p->ev->data = mem_strndup(value.at, value.len);
 	p->ev->data_len = value.len;
 	return 0;
@@ -94,10 +95,11 @@ set_member(struct parse *p, struct json_span key, struct json_span value, struct
 		return set_data(p, value, err);
 	field = envelope_field(sbuf_str(&p->scratch), p->scratch.len, err);
 	if (field < 0)
-		return err_wrap(err, EINVAL, "unknown field");
+		return field;
 	if (span_is(value, "null"))
 		return 0;
-	if (value.at[0] != '"' && !(envelope_is_number(field) && strchr("-0123456789", value.at[0])))
+	if (value.at[0] != '"' &&
+		!(envelope_is_number(field) && strchr("-0123456789", value.at[0])))
 		return err_set(err, EINVAL, "%s must be a string", sbuf_str(&p->scratch));
 	sbuf_reset(&p->scratch);
 	if (value.at[0] == '"')
@@ -199,8 +201,8 @@ next_word(const char **at, const char *end, struct word *ret, struct err *err)
 			(int)(end - *at > 80 ? 80 : end - *at), *at);
 	*ret = (struct word){.at = *at, .key_len = (size_t)(p - *at), .value = p + 1};
 	if (value_end(ret->value, end, at) < 0)
-		return err_set(err, EINVAL, "the value of '%.*s' is not valid JSON", (int)ret->key_len,
-			ret->at);
+		return err_set(err, EINVAL, "the value of '%.*s' is not valid JSON",
+			(int)ret->key_len, ret->at);
 	ret->value_len = (size_t)(*at - ret->value);
 	return 1;
 }
@@ -258,19 +260,16 @@ parse_line(const char *text, size_t len, size_t line, const struct envelope_from
 	AUTO(sbuf) struct sbuf data = {0};
 	const char *at = text, *end = text + len;
 	struct parse p;
-	struct word w;
-	int code;
+	struct word w = {0};
+	int code, more = 1;
 
 	parse_begin(&p, from);
 	code = memchr(text, '\0', len) ? err_set(err, EINVAL, "the record holds a NUL byte")
 				       : take_type(&p, &at, end, err);
-	while (code == 0) {
-		int more = next_word(&at, end, &w, err);
-
-		code = more > 0 ? take_word(&p, &w, &data, err) : more;
-		if (more <= 0)
-			break;
-	}
+	while (code == 0 && (more = next_word(&at, end, &w, err)) > 0)
+		code = take_word(&p, &w, &data, err);
+	if (more < 0)
+		code = more;
 	if (code == 0 && data.len > 0) {
 		sbuf_addc(&data, '}');
 		p.ev->data_len = data.len;

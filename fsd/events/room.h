@@ -24,9 +24,6 @@ struct events {
 	struct events_figures figures;
 };
 
-/* The wall clock in ns since 1970.  Thread: any. */
-int64_t events_now_ns(void);
-
 /* Whether an event may be seen from a stack's events/ ("" sees all). */
 bool events_in_stack(const struct event *ev, const char *stack);
 

@@ -129,7 +129,7 @@ scan_next(struct scan *s, const char *data, size_t len, size_t max_bytes,
 	enum scan_end end;
 	size_t at = 0;
 
-	ret_piece->is_junk = false;
+	*ret_piece = (struct scan_piece){0};
 	for (; s->kind == SCAN_NONE && at < len && is_blank(data[at]); at++)
 		count_break(s, data[at]);
 	ret_piece->begin = ret_piece->end = at;
@@ -139,6 +139,8 @@ scan_next(struct scan *s, const char *data, size_t len, size_t max_bytes,
 		s->kind = data[at] == '{' ? SCAN_OBJECT : SCAN_LINE;
 	end = s->kind == SCAN_OBJECT ? scan_object(s, data, at, len, &ret_piece->end)
 				     : scan_line(data, at, len, &ret_piece->end);
+	ret_piece->kind = s->kind;
+	ret_piece->line = s->line + 1;
 	ret_piece->is_junk = s->kind == SCAN_LINE && s->after_object;
 	s->record_bytes += ret_piece->end - at;
 	if (s->record_bytes > max_bytes)

@@ -22,10 +22,10 @@ enum scan_end {
 /* {0} is a scanner before the first byte; copy it to go back. */
 struct scan {
 	enum scan_kind kind;
-	size_t record_bytes;  /* of the record so far */
-	size_t line;          /* line breaks seen before the record, in all that was fed */
-	size_t lines_within;  /* line breaks inside it */
-	unsigned depth;       /* brackets open */
+	size_t record_bytes; /* of the record so far */
+	size_t line;         /* line breaks seen before the record, in all that was fed */
+	size_t lines_within; /* line breaks inside it */
+	unsigned depth;      /* brackets open */
 	bool in_string, is_escaped;
 	bool after_object; /* an object ended on this line */
 };
@@ -33,7 +33,9 @@ struct scan {
 /* The part of a record that lies in the data just fed. */
 struct scan_piece {
 	size_t begin, end; /* end is also how many bytes were used */
-	bool is_junk;      /* SCAN_LINE only: it stands behind an object, on the same line */
+	enum scan_kind kind;
+	size_t line;  /* where the record begins, from 1 */
+	bool is_junk; /* SCAN_LINE only: it stands behind an object, on the same line */
 };
 
 /* Use bytes up to the end of the next record.  Call again with the rest.  After SCAN_BROKEN or

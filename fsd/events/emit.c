@@ -1,0 +1,253 @@
+/* events/emit: conversations that take events and answer ids.
+ *
+ * A write goes core -> intake's thread (reading) -> core (acceptance, seq) -> store -> core
+ * (reply). The writer sleeps in write() meanwhile; what it gets is the number of bytes whose
+ * records are durable.  The writes of one conversation are done one at a time, in order, because
+ * each builds on the bytes the last one left; those of different conversations overlap, and the
+ * store commits them together.
+ *
+ * A parked write has no cancel function on purpose: once its record is on the way to the disk, an
+ * EINTR would make the writer send it twice.
+ *
+ * Bounds: a conversation holds at most EVENT_TEXT_MAX bytes of an unfinished record, and
+ * UNREAD_MAX bytes of ids nobody reads; then the oldest conversation's writes are told to read.
+ */
+#include "base/clock.h"
+#include "base/mem.h"
+#include "fsd/events/envelope.h"
+#include "fsd/events/intake.h"
+#include "fsd/events/room.h"
+#include "fsd/lane.h"
+#include "fsd/tree/room.h"
+#include "handlers.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+#define SENDER_MAX 24 /* "uid:4294967295" */
+
+struct talk {
+	struct events *events;
+	struct handle *h; /* NULL: released while a write was on its way */
+	struct intake_state state;
+	char *stack;
+	STAILQ_HEAD(, piece) pieces; /* the first one is being worked on */
+};
+
+/* One write or flush. */
+struct piece {
+	struct lane_job job;
+	struct talk *talk;
+	struct treq *req;
+	const char *data; /* borrowed from the request */
+	size_t len;
+	bool is_flush;
+	char sender[SENDER_MAX];
+	struct envelope_from from;
+	struct intake_batch batch;
+	STAILQ_ENTRY(piece) link;
+};
+
+static void talk_next(struct talk *talk);
+
+static void
+talk_free(struct talk *talk)
+{
+	intake_drop(&talk->state);
+	free(talk->stack);
+	free(talk);
+}
+
+/* The piece is done: answer its writer and go on with the next one. */
+static void
+piece_end(struct piece *p, int code, const struct err *err)
+{
+	struct talk *talk = p->talk;
+
+	STAILQ_REMOVE_HEAD(&talk->pieces, link);
+	treq_reply(p->req, code, err);
+	intake_batch_fini(&p->batch);
+	free(p);
+	if (!STAILQ_EMPTY(&talk->pieces))
+		talk_next(talk);
+	else if (!talk->h)
+		talk_free(talk);
+}
+
+/* The record that condemned the piece is dropped with what earlier writes brought of it. */
+static void
+piece_refuse(struct piece *p)
+{
+	struct events_figures *figures = &p->talk->events->figures;
+
+	figures->refused++;
+	if (p->is_flush)
+		figures->dropped++;
+	intake_drop(&p->talk->state);
+	piece_end(p, p->batch.code, &p->batch.err);
+}
+
+static void
+piece_apply(struct piece *p)
+{
+	size_t taken = p->batch.taken;
+
+	intake_apply(&p->talk->state, &p->batch);
+	piece_end(p, p->is_flush ? 0 : (int)taken, NULL);
+}
+
+static void
+tell_ids(const struct piece *p)
+{
+	struct sbuf ids = {0};
+	char id[EVENT_ID_MAX + 1];
+	size_t i;
+
+	if (!p->talk->h)
+		return;
+	for (i = 0; i < p->batch.count; i++) {
+		event_id_text(p->batch.events[i], id); /* a known id is told again */
+		sbuf_adds(&ids, id);
+		sbuf_addc(&ids, '\n');
+	}
+	handle_push(p->talk->h, ids.data, ids.len);
+	sbuf_fini(&ids);
+}
+
+static void
+on_committed(void *arg, int code, const struct err *err)
+{
+	struct piece *p = arg;
+
+	if (code < 0) {
+		intake_undo(&p->talk->state, &p->batch);
+		piece_end(p, code, err);
+		return;
+	}
+	tell_ids(p);
+	piece_apply(p);
+}
+
+static void
+piece_read(struct lane_job *job)
+{
+	struct piece *p = (struct piece *)job;
+
+	if (p->is_flush)
+		intake_finish(&p->talk->state, &p->from, &p->batch);
+	else
+		intake_read(&p->talk->state, p->data, p->len, &p->from, &p->batch);
+}
+
+static void
+piece_accept(struct lane_job *job)
+{
+	struct piece *p = (struct piece *)job;
+	struct events *events = p->talk->events;
+	struct err err;
+	size_t i;
+
+	if (p->batch.count == 0) {
+		if (p->batch.code < 0)
+			piece_refuse(p);
+		else
+			piece_apply(p);
+		return;
+	}
+	if (events->is_stopping) {
+		intake_undo(&p->talk->state, &p->batch);
+		piece_end(p,
+			err_set(&err, ESHUTDOWN, "the master is stopping: send it again later"),
+			&err);
+		return;
+	}
+	for (i = 0; i < p->batch.count; i++)
+		(void)event_ref(p->batch.events[i]); /* the batch keeps its own for the ids */
+	events_accept(events, p->batch.events, p->batch.count, NULL, on_committed, p);
+}
+
+static void
+talk_next(struct talk *talk)
+{
+	struct piece *p = STAILQ_FIRST(&talk->pieces);
+
+	lane_submit(talk->events->parser, &p->job);
+}
+
+static int
+talk_add(struct talk *talk, struct treq *req, const char *data, size_t len, bool is_flush)
+{
+	struct piece *p = NEW(struct piece);
+	bool is_idle = STAILQ_EMPTY(&talk->pieces);
+
+	p->job.run = piece_read;
+	p->job.done = piece_accept;
+	p->talk = talk;
+	p->req = req;
+	p->data = data;
+	p->len = len;
+	p->is_flush = is_flush;
+	(void)snprintf(p->sender, sizeof(p->sender), "uid:%u", (unsigned)treq_uid(req)); /* fits */
+	p->from = (struct envelope_from){
+		.sender = p->sender, .stack = talk->stack, .now_ns = clock_real_ns()};
+	STAILQ_INSERT_TAIL(&talk->pieces, p, link);
+	if (is_idle)
+		talk_next(talk);
+	return TREE_PARKED;
+}
+
+/* ---- the handlers ---------------------------------------------------------------------------- */
+
+static int
+emit_open(struct handle *h, struct err *err)
+{
+	struct talk *talk = NEW(struct talk);
+
+	(void)err;
+	talk->events = node_room(handle_node(h));
+	talk->h = h;
+	talk->stack = mem_strdup(node_stack(handle_node(h)));
+	STAILQ_INIT(&talk->pieces);
+	handle_set_state(h, talk);
+	return 0;
+}
+
+static int
+emit_write(struct handle *h, const char *data, size_t len, struct treq *req, struct err *err)
+{
+	struct talk *talk = handle_state(h);
+
+	if (talk->events->is_stopping)
+		return err_set(err, ESHUTDOWN, "the master is stopping: send it again later");
+	return talk_add(talk, req, data, len, false);
+}
+
+static int
+emit_flush(struct handle *h, struct treq *req, struct err *err)
+{
+	struct talk *talk = handle_state(h);
+
+	(void)err;
+	if (STAILQ_EMPTY(&talk->pieces) && talk->state.scan.kind == SCAN_NONE)
+		return 0;
+	return talk_add(talk, req, NULL, 0, true);
+}
+
+static void
+emit_release(struct handle *h)
+{
+	struct talk *talk = handle_state(h);
+
+	talk->h = NULL;
+	if (talk->state.scan.kind != SCAN_NONE && STAILQ_EMPTY(&talk->pieces))
+		talk->events->figures.dropped++;
+	if (STAILQ_EMPTY(&talk->pieces))
+		talk_free(talk);
+}
+
+const struct rpc_ops events_emit_ops = {
+	.open = emit_open,
+	.write = emit_write,
+	.flush = emit_flush,
+	.release = emit_release,
+};

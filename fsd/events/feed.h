@@ -1,0 +1,35 @@
+/* The feed tells who waits that an event was accepted or is final: streams, `wait` nodes, and the
+ * views that nodes have of events.  Thread: core. */
+#ifndef SLOTH_EVENTS_FEED_H
+#define SLOTH_EVENTS_FEED_H
+
+#include "fsd/store/records.h"
+
+#include <sys/queue.h>
+
+struct events;
+struct feed;
+
+#define STREAM_UNREAD_MAX (128 * 1024) /* bytes a slow reader may leave behind */
+
+/* Returns owned. */
+struct feed *feed_new(struct events *events);
+/* No handle of a stream may be open.  Accepts NULL. */
+void feed_free(struct feed *feed);
+
+/* After the commit that made it so. */
+void feed_accepted(struct feed *feed, struct event *ev);
+void feed_final(struct feed *feed, struct event *ev, const struct execution_list *executions);
+
+/* Someone who waits for one event's final state; embedded by its owner. */
+struct feed_waiter {
+	uint64_t seq;
+	/* Called once; the waiter is no longer in the feed then.  All is borrowed. */
+	void (*final)(struct feed_waiter *waiter, const struct event *ev,
+		const struct execution_list *executions);
+	LIST_ENTRY(feed_waiter) link;
+};
+void feed_wait(struct feed *feed, struct feed_waiter *waiter);
+void feed_unwait(struct feed_waiter *waiter);
+
+#endif

@@ -44,6 +44,7 @@ events_new(const struct events_options *opt, struct events **ret_events, struct 
 	events->window = WINDOW_DEFAULT;
 	events->parser = lane_start(opt->loop, "intake", NULL, NULL);
 	events->feed = feed_new(events);
+	nodes_start(events);
 	code = opt->log_path ? event_log_open(events, opt, &events->log, err) : 0;
 	if (code < 0) {
 		events_free(events);
@@ -78,6 +79,7 @@ events_free(struct events *events)
 		return;
 	lane_stop(events->parser);
 	event_log_close(events->log);
+	nodes_free(events);
 	feed_free(events->feed);
 	free(events);
 }
@@ -324,6 +326,7 @@ events_emit(struct events *events, const struct emit *e, store_text_fn *done, vo
 void
 events_on_accepted(struct events *events, struct event *ev)
 {
+	nodes_added(events, ev);
 	feed_accepted(events->feed, ev);
 }
 

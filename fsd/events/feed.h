@@ -5,12 +5,11 @@
 
 #include "fsd/store/records.h"
 
+#include <stdbool.h>
 #include <sys/queue.h>
 
 struct events;
 struct feed;
-
-#define STREAM_UNREAD_MAX (128 * 1024) /* bytes a slow reader may leave behind */
 
 /* Returns owned. */
 struct feed *feed_new(struct events *events);
@@ -27,9 +26,16 @@ struct feed_waiter {
 	/* Called once; the waiter is no longer in the feed then.  All is borrowed. */
 	void (*final)(struct feed_waiter *waiter, const struct event *ev,
 		const struct execution_list *executions);
-	LIST_ENTRY(feed_waiter) link;
+	LIST_ENTRY(feed_waiter) link; /* the feed's, like the next */
+	bool is_waiting;
 };
+/* Borrows the waiter until it was told or taken back. */
 void feed_wait(struct feed *feed, struct feed_waiter *waiter);
-void feed_unwait(struct feed_waiter *waiter);
+/* Take it back; nothing happens when it was told already. */
+void feed_unwait(struct feed *feed, struct feed_waiter *waiter);
+
+/* Those who follow (stream.h); a stream puts itself in and takes itself out. */
+struct stream_list;
+struct stream_list *feed_streams(struct feed *feed);
 
 #endif

@@ -4,10 +4,26 @@
 
 #include "fsd/events/events.h"
 
+#include <uthash.h>
 #include <uv.h>
 
 struct feed;
 struct event_log;
+struct view;
+
+/* The newest event of a stack, for `latest`. */
+struct latest {
+	char id[EVENT_ID_MAX + 1];
+	UT_hash_handle hh;
+	char stack[];
+};
+
+/* An event that is being deleted: hidden until the store has done it. */
+struct deletion {
+	struct events *events;
+	uint64_t seq;
+	UT_hash_handle hh;
+};
 
 struct events {
 	uv_loop_t *loop;
@@ -19,10 +35,23 @@ struct events {
 	struct event_log *log;
 	uint64_t next_seq;
 	uint64_t newest_seq; /* committed; 0: none yet */
+	struct view *views;         /* hash by id: events somebody has open */
+	struct latest *latest;      /* hash by stack */
+	struct deletion *deletions; /* hash by seq */
 	size_t window;
 	bool is_stopping;
 	struct events_figures figures;
 };
+
+/* ---- node_events.c: what the nodes want to hear --------------------------------------------- */
+
+/* An event was committed. */
+void nodes_added(struct events *events, const struct event *ev);
+/* The event of a view is final. */
+void nodes_ended(struct events *events, const struct view *view);
+/* Find the newest events of the last life. */
+void nodes_start(struct events *events);
+void nodes_free(struct events *events);
 
 /* Whether an event may be seen from a stack's events/ ("" sees all). */
 bool events_in_stack(const struct event *ev, const char *stack);

@@ -1,0 +1,110 @@
+/* Events as JSON lines: see event_json.h for the schema. */
+#include "fsd/events/event_json.h"
+
+#include "base/clock.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+static void
+add_text(struct sbuf *out, const char *name, const char *text)
+{
+	if (!text || !text[0])
+		return;
+	sbuf_printf(out, ",\"%s\":", name);
+	sbuf_jsons(out, text);
+}
+
+static void
+add_time(struct sbuf *out, const char *name, int64_t ns)
+{
+	char text[CLOCK_TEXT_MAX];
+
+	if (ns == 0)
+		return;
+	clock_format(ns, text);
+	sbuf_printf(out, ",\"%s\":\"%s\"", name, text);
+}
+
+static void
+add_seq(struct sbuf *out, const char *name, uint64_t seq)
+{
+	if (seq)
+		sbuf_printf(out, ",\"%s\":%" PRIu64, name, seq);
+}
+
+/* The sender's bytes, but for line breaks, which in valid JSON only stand between tokens. */
+static void
+add_data(struct sbuf *out, const struct event *ev)
+{
+	char *at, *end;
+
+	sbuf_adds(out, ",\"data\":");
+	if (!ev->data) {
+		sbuf_adds(out, "{}");
+		return;
+	}
+	sbuf_add(out, ev->data, ev->data_len);
+	end = out->data + out->len;
+	for (at = end - ev->data_len; at < end; at++)
+		if (*at == '\n' || *at == '\r')
+			*at = ' ';
+}
+
+static void
+add_execution(struct sbuf *out, const struct execution *ex, bool with_output)
+{
+	sbuf_adds(out, "{\"hook\":");
+	sbuf_jsons(out, ex->hook);
+	sbuf_printf(out, ",\"status\":\"%s\",\"attempts\":%u", exec_status_name(ex->status),
+		ex->attempts);
+	add_time(out, "executed_at", ex->started_ns);
+	sbuf_printf(out, ",\"duration_ms\":%.3f", (double)ex->duration_ns / NS_PER_MS);
+	add_text(out, "message", ex->message);
+	add_text(out, "error", ex->error);
+	if (with_output)
+		add_text(out, "output", ex->output);
+	sbuf_addc(out, '}');
+}
+
+static void
+add_executions(struct sbuf *out, const struct event_json *what)
+{
+	const struct execution *ex;
+
+	sbuf_adds(out, ",\"hooks\":[");
+	STAILQ_FOREACH (ex, what->executions, link) {
+		if (ex != STAILQ_FIRST(what->executions))
+			sbuf_addc(out, ',');
+		add_execution(out, ex, what->with_output);
+	}
+	sbuf_addc(out, ']');
+}
+
+void
+event_json(struct sbuf *out, const struct event_json *what)
+{
+	const struct event *ev = what->ev;
+	char id[EVENT_ID_MAX + 1];
+
+	event_id_text(ev, id);
+	sbuf_printf(out, "{\"v\":%d,\"seq\":%" PRIu64 ",\"id\":\"%s\",\"type\":\"%s\",\"status\":\"%s\"",
+		EVENT_JSON_VERSION, ev->seq, id, ev->type, event_status_name(what->status));
+	add_time(out, "timestamp", ev->timestamp_ns);
+	add_time(out, "created_at", ev->created_ns);
+	add_time(out, "processed_at", ev->processed_ns);
+	add_text(out, "stack", ev->stack);
+	add_text(out, "severity", ev->severity);
+	add_text(out, "agent", ev->agent);
+	add_text(out, "run_id", ev->run_id);
+	add_text(out, "source", ev->source);
+	add_text(out, "sender", ev->sender);
+	add_seq(out, "cause_seq", ev->cause_seq);
+	add_text(out, "cause", what->cause_id);
+	add_seq(out, "replay_of_seq", ev->replay_of);
+	add_text(out, "error", ev->error);
+	add_data(out, ev);
+	if (what->executions)
+		add_executions(out, what);
+	sbuf_addc(out, '}');
+}

@@ -1,0 +1,27 @@
+/* Filter lines: `type=task.* stack=production status=failed since=<id>`.  Words are all to be met;
+ * keys are type (a glob), stack, status, severity, agent, run_id, source, and since. */
+#ifndef SLOTH_EVENTS_FILTER_H
+#define SLOTH_EVENTS_FILTER_H
+
+#include "base/err.h"
+#include "fsd/store/records.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/* {0} lets everything pass; but status, where -1 does (filter_init). */
+struct event_filter {
+	char *type, *stack, *severity, *agent, *run_id, *source, *since;
+	int status; /* enum event_status or -1 */
+};
+
+void filter_init(struct event_filter *filter);
+void filter_fini(struct event_filter *filter);
+
+/* Read one line; an empty one lets everything pass.  Returns 0 or -EINVAL. */
+int filter_parse(const char *line, size_t len, struct event_filter *ret_filter,
+	struct err *err) MUST_USE;
+
+bool filter_match(const struct event_filter *filter, const struct event *ev);
+
+#endif

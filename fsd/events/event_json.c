@@ -88,7 +88,8 @@ event_json(struct sbuf *out, const struct event_json *what)
 	char id[EVENT_ID_MAX + 1];
 
 	event_id_text(ev, id);
-	sbuf_printf(out, "{\"v\":%d,\"seq\":%" PRIu64 ",\"id\":\"%s\",\"type\":\"%s\",\"status\":\"%s\"",
+	sbuf_printf(out,
+		"{\"v\":%d,\"seq\":%" PRIu64 ",\"id\":\"%s\",\"type\":\"%s\",\"status\":\"%s\"",
 		EVENT_JSON_VERSION, ev->seq, id, ev->type, event_status_name(what->status));
 	add_time(out, "timestamp", ev->timestamp_ns);
 	add_time(out, "created_at", ev->created_ns);

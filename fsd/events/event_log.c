@@ -287,7 +287,7 @@ event_log_open(struct events *events, const struct events_options *opt, struct e
 	log->dir = mem_strdup(opt->log_dir);
 	log->started_ns = clock_real_ns();
 	STAILQ_INIT(&log->missing);
-	code = log_file_open(opt->loop, opt->files, &options, &log->file, err);
+	code = log_file_open(opt->files, &options, &log->file, err);
 	if (code < 0) {
 		event_log_close(log);
 		return code;
@@ -379,7 +379,9 @@ segments_list(struct node *parent, uint64_t cookie, struct treq *req, entry_fn *
 
 	(void)req;
 	if (!dir)
-		return errno == ENOENT ? 0 : err_set(err, errno, "'%s' cannot be read", events->log->dir);
+		return errno == ENOENT
+			       ? 0
+			       : err_set(err, errno, "'%s' cannot be read", events->log->dir);
 	while (wants_more && (e = readdir(dir)))
 		if (is_segment(e->d_name) && ++at > cookie)
 			wants_more = entry(arg, e->d_name, 0, at);

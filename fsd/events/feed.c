@@ -125,8 +125,9 @@ tell_streams(struct feed *feed, const struct event *ev, const struct execution_l
 		if (!stream_wants(stream, ev))
 			continue;
 		if (line.len == 0) {
-			event_json(&line, &(struct event_json){.ev = ev, .status = ev->status,
-						  .executions = executions});
+			event_json(&line,
+				&(struct event_json){
+					.ev = ev, .status = ev->status, .executions = executions});
 			sbuf_addc(&line, '\n');
 		}
 		stream_offer(stream, ev, &line);

@@ -19,8 +19,8 @@ void filter_init(struct event_filter *filter);
 void filter_fini(struct event_filter *filter);
 
 /* Read one line; an empty one lets everything pass.  Returns 0 or -EINVAL. */
-int filter_parse(const char *line, size_t len, struct event_filter *ret_filter,
-	struct err *err) MUST_USE;
+int filter_parse(
+	const char *line, size_t len, struct event_filter *ret_filter, struct err *err) MUST_USE;
 
 bool filter_match(const struct event_filter *filter, const struct event *ev);
 

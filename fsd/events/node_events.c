@@ -55,7 +55,8 @@ typedef void tell_fn(struct tree *tree, const char *dir, const char *name);
 
 /* Tell the tree about a name, at the root and in the event's stack. */
 static void
-tell_both(struct events *events, const char *stack, tell_fn *tell, const char *dir, const char *name)
+tell_both(
+	struct events *events, const char *stack, tell_fn *tell, const char *dir, const char *name)
 {
 	char path[PATH_MAX_];
 
@@ -228,8 +229,8 @@ on_names(void *arg, int code, struct event_list *page)
 		STAILQ_REMOVE_HEAD(page, link);
 		event_id_text(ev, id);
 		if (wants_more && l->shown < l->window && !is_hidden(l->events, ev->seq))
-			wants_more = treq_entry(
-				l->req, id, ev->seq, ev->seq << COUNT_BITS | ++l->shown);
+			wants_more =
+				treq_entry(l->req, id, ev->seq, ev->seq << COUNT_BITS | ++l->shown);
 		event_unref(ev);
 	}
 	treq_reply(l->req, code < 0 ? code : 0, NULL);

@@ -143,7 +143,8 @@ tell(struct handle *h, enum event_status status)
 }
 
 static void
-on_final(struct feed_waiter *waiter, const struct event *ev, const struct execution_list *executions)
+on_final(
+	struct feed_waiter *waiter, const struct event *ev, const struct execution_list *executions)
 {
 	struct wait *wait = (struct wait *)waiter;
 

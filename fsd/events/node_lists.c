@@ -19,8 +19,8 @@
 struct shelf {
 	struct events *events;
 	const char *stack;
-	int status;        /* -1: any */
-	const char *type;  /* NULL: any */
+	int status;         /* -1: any */
+	const char *type;   /* NULL: any */
 	uint64_t cause_seq; /* 0: any */
 };
 

@@ -92,14 +92,14 @@ replay_write(struct handle *h, const char *data, size_t len, struct treq *req, s
 	const struct view *view = node_pinned(handle_node(h), &events_set);
 	struct events *events = view->events;
 	struct replay *replay;
-	char *hook;
+	char *hook = NULL;
 	int code;
 
 	if (events->is_stopping)
 		return err_set(err, ESHUTDOWN, "the master is stopping: replay it later");
 	if (view->ev->depth + 1 > EVENT_DEPTH_MAX)
-		return err_set(err, ELOOP, "event '%s' is the end of a chain of %d causes", view->id,
-			EVENT_DEPTH_MAX);
+		return err_set(err, ELOOP, "event '%s' is the end of a chain of %d causes",
+			view->id, EVENT_DEPTH_MAX);
 	code = parse_verb(data, len, &hook, err);
 	if (code < 0)
 		return code;
@@ -107,8 +107,8 @@ replay_write(struct handle *h, const char *data, size_t len, struct treq *req, s
 	*replay = (struct replay){.req = req, .h = h, .len = len};
 	replay->ev = copy_event(view->ev, treq_uid(req));
 	replay->ev->replay_hook = hook;
-	events_accept(events, &(struct event *){event_ref(replay->ev)}, 1, NULL, on_committed,
-		replay);
+	events_accept(
+		events, &(struct event *){event_ref(replay->ev)}, 1, NULL, on_committed, replay);
 	return TREE_PARKED;
 }
 

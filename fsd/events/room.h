@@ -34,7 +34,7 @@ struct events {
 	struct feed *feed;
 	struct event_log *log;
 	uint64_t next_seq;
-	uint64_t newest_seq; /* committed; 0: none yet */
+	uint64_t newest_seq;        /* committed; 0: none yet */
 	struct view *views;         /* hash by id: events somebody has open */
 	struct latest *latest;      /* hash by stack */
 	struct deletion *deletions; /* hash by seq */

@@ -189,8 +189,8 @@ on_since_found(void *arg, int code, struct event *ev, struct execution_list *exe
 		stream_ask(stream);
 	} else {
 		stream->is_behind = false;
-		(void)err_set(&err, ENOENT, "since: event '%.64s' is not known",
-			stream->filter.since);
+		(void)err_set(
+			&err, ENOENT, "since: event '%.64s' is not known", stream->filter.since);
 		treq_reply(req, -ENOENT, &err);
 	}
 	event_unref(ev);

@@ -1,4 +1,5 @@
-/* Followers of events/stream and by-type/<type>/stream, one per open.  Private to feed and stream. */
+/* Followers of events/stream and by-type/<type>/stream, one per open.  Private to feed and stream.
+ */
 #ifndef SLOTH_EVENTS_STREAM_H
 #define SLOTH_EVENTS_STREAM_H
 
@@ -18,16 +19,16 @@ struct stream {
 	struct events *events;
 	struct handle *h; /* NULL: closed while the store was asked */
 	struct event_filter filter;
-	char *wall;         /* the stack, "" at the root */
-	char *type;         /* of by-type/<type>/stream; NULL */
-	bool is_behind;     /* reads from the store after `since` */
-	bool is_asking;     /* the store was asked */
-	uint64_t cursor;    /* is_behind: all up to this seq was given */
-	uint64_t asked_at;  /* the newest seq when the store was asked */
-	struct treq *req;   /* the write of the filter line, while `since` is looked up */
+	char *wall;        /* the stack, "" at the root */
+	char *type;        /* of by-type/<type>/stream; NULL */
+	bool is_behind;    /* reads from the store after `since` */
+	bool is_asking;    /* the store was asked */
+	uint64_t cursor;   /* is_behind: all up to this seq was given */
+	uint64_t asked_at; /* the newest seq when the store was asked */
+	struct treq *req;  /* the write of the filter line, while `since` is looked up */
 	size_t req_len;
-	struct sbuf held;   /* is_behind: lines that come after those from the store */
-	uint64_t lost;      /* lines not given since the reader fell behind */
+	struct sbuf held; /* is_behind: lines that come after those from the store */
+	uint64_t lost;    /* lines not given since the reader fell behind */
 	char lost_first[EVENT_ID_MAX + 1];
 	LIST_ENTRY(stream) link;
 };

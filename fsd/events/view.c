@@ -101,7 +101,8 @@ view_executions(const struct view *view, view_exec_fn *fn, void *arg)
 /* ---- the final state ------------------------------------------------------------------------- */
 
 static void
-on_final(struct feed_waiter *waiter, const struct event *ev, const struct execution_list *executions)
+on_final(
+	struct feed_waiter *waiter, const struct event *ev, const struct execution_list *executions)
 {
 	struct view *view = (struct view *)((char *)waiter - offsetof(struct view, waiter));
 	const struct execution *ex;

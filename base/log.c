@@ -24,9 +24,9 @@ struct log {
 };
 
 static void
-sink_stderr(void *arg, const char *line, size_t len)
+sink_stderr(void *arg, enum log_level level, const char *line, size_t len)
 {
-	(void)arg;
+	(void)arg, (void)level;
 	(void)fprintf(stderr, "%.*s\n", (int)len, line); /* nowhere left to report to */
 }
 
@@ -75,7 +75,7 @@ log_vwrite(struct log *log, enum log_level level, const char *members, const cha
 	if (members && *members)
 		sbuf_printf(&line, ",%s", members);
 	sbuf_addc(&line, '}');
-	log->sink(log->arg, sbuf_str(&line), line.len);
+	log->sink(log->arg, level, sbuf_str(&line), line.len);
 }
 
 void

@@ -14,7 +14,7 @@ enum log_level { LOG_LEVEL_DEBUG, LOG_LEVEL_INFO, LOG_LEVEL_WARN, LOG_LEVEL_ERRO
 struct log;
 
 /* Gets one line without its newline.  The line is borrowed during the call. */
-typedef void log_sink_fn(void *arg, const char *line, size_t len);
+typedef void log_sink_fn(void *arg, enum log_level level, const char *line, size_t len);
 
 /* Lines below the level are dropped.  sink NULL: standard error.  Returns owned. */
 struct log *log_new(enum log_level level, log_sink_fn *sink, void *arg);

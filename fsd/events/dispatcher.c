@@ -188,6 +188,19 @@ dispatcher_executions(struct dispatcher *d, uint64_t seq, dispatcher_exec_fn *fn
 	return true;
 }
 
+bool
+dispatcher_has_stack(const struct dispatcher *d, const char *stack)
+{
+	const struct held *held;
+
+	if (d->backlog.is_behind || d->backlog.fresh_count)
+		return true;
+	TAILQ_FOREACH (held, &d->order, order)
+		if (strcmp(held->ev->stack, stack) == 0)
+			return true;
+	return false;
+}
+
 void
 dispatcher_figures(struct dispatcher *d, struct dispatcher_figures *ret_figures)
 {

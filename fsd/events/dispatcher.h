@@ -57,6 +57,8 @@ struct event *dispatcher_find(struct dispatcher *d, uint64_t seq);
 
 /* No event below this seq is unfinished; it may be lower than the lowest that is. */
 uint64_t dispatcher_oldest_seq(const struct dispatcher *d);
+/* Whether an event of the stack may be unfinished; also true while that is not known of all. */
+bool dispatcher_has_stack(const struct dispatcher *d, const char *stack);
 
 /* Start nothing new.  drained is called when nothing runs any more and every result is committed
  * (never from inside this call). */

@@ -9,8 +9,9 @@
 #include <string.h>
 
 static void
-to_buffer(void *arg, const char *line, size_t len)
+to_buffer(void *arg, enum log_level level, const char *line, size_t len)
 {
+	(void)level;
 	sbuf_add(arg, line, len);
 	sbuf_addc(arg, '\n');
 }

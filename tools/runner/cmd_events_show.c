@@ -14,27 +14,18 @@
 	"sloth-runner events " verb " 01926f3e-8a00-7000-8000-00019f3c2b1a\n"                      \
 	"sloth-runner events " verb " 3c2b1a"
 
-/* The event with its executions under "hook_executions". */
 static int
 load(const struct args *args, json_t **ret_event, struct err *err)
 {
 	AUTO(mount) struct mount mount = {0};
 	AUTO(free) char *id = NULL;
-	AUTO(json) json_t *event = NULL;
-	json_t *hooks;
 	int result = mount_find(args, &mount, err);
 
 	if (!result)
 		result = ids_find_event(&mount, args_word(args, 0), &id, err);
 	if (!result)
-		result = event_read(&mount, id, &event, err);
-	if (!result)
-		result = event_read_hooks(&mount, id, &hooks, err);
-	if (result)
-		return result;
-	(void)json_object_set_new(event, "hook_executions", hooks);
-	*ret_event = TAKE(event);
-	return 0;
+		result = event_read(&mount, id, ret_event, err);
+	return result;
 }
 
 static int
@@ -109,6 +100,9 @@ print_executions(const json_t *hooks)
 	}
 	table_print(table);
 	json_array_foreach (hooks, i, hook) {
+		if (*json_text(hook, "message"))
+			(void)printf("\n%s message: %s\n", json_text(hook, "hook_name"),
+				json_text(hook, "message"));
 		if (*json_text(hook, "output"))
 			(void)printf("\n%s output:\n%s\n", json_text(hook, "hook_name"),
 				json_text(hook, "output"));

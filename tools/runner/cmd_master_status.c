@@ -44,14 +44,13 @@ print_status(const struct mount *mount, bool is_json, struct err *err)
 	if (result < 0)
 		return result;
 	if (!is_json) {
-		(void)printf("running, mounted at %s\n%s", mount->root, sbuf_str(&text));
+		(void)fputs(sbuf_str(&text), stdout); /* a write error shows at the flush */
 		return EXIT_OK;
 	}
 	json = json_loads(sbuf_str(&text), 0, &why);
 	if (!json)
 		return err_set(err, EIO, "'%s' is not JSON: %s", path, why.text);
 	(void)json_object_set_new(json, "running", json_true());
-	(void)json_object_set_new(json, "mount", json_string(mount->root));
 	print_json(json);
 	json_decref(json);
 	return EXIT_OK;

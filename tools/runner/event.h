@@ -7,14 +7,10 @@
 
 #include <jansson.h>
 
-/* Read event.json.  Returns 0 and a reference for the caller. */
+/* Read event.json, with "hook_executions": an array of {hook_name, status, attempts, executed_at,
+ * duration_ms, message?, output?, error?}.  Returns 0 and a reference for the caller. */
 int event_read(
 	const struct mount *mount, const char *id, json_t **ret_event, struct err *err) MUST_USE;
-
-/* The executions: an array of {hook_name, status, duration_ms, executed_at, attempts, output?,
- * error?}, from events/<id>/hooks/.  A reference for the caller. */
-int event_read_hooks(
-	const struct mount *mount, const char *id, json_t **ret_hooks, struct err *err) MUST_USE;
 
 /* Parse a JSON file of the mount that was read into text. */
 int json_parse(

@@ -18,9 +18,12 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #define READ_CHUNK_BYTES 65536
+#define REASON_WAIT_MS   100
+#define REASON_LOOKS     20
 #define NAME_BYTES_MAX   200 /* leaves room for .lua and a temporary name */
 
 static const char *const paths[] = {
@@ -122,31 +125,52 @@ errors_length(const struct mount *mount)
 	return stat(path, &st) < 0 ? 0 : st.st_size;
 }
 
-/* Like fail(), with the daemon's own words when a line of `errors` past `from` is about path. */
-static int
-fail_with_reason(const struct mount *mount, const char *verb, const char *path, int code,
-	off_t from, struct err *err)
+/* The reason in the lines of `errors` past `from` that are about path, into err.  Returns whether
+ * there is one. */
+static bool
+find_reason(
+	const struct mount *mount, const char *verb, const char *path, off_t from, struct err *err)
 {
 	AUTO(free) char *errors = mem_printf("%s" ERRORS_PATH, mount->root);
 	AUTO(free) char *line = NULL;
-	const char *below = path + strlen(mount->root);
 	size_t size = 0;
 	FILE *file = fopen(errors, "re");
-	int result = fail(verb, path, code, err);
+	bool is_found = false;
 
 	if (!file)
-		return result;
+		return true; /* nothing to wait for */
 	if (!fseeko(file, from, SEEK_SET)) {
 		while (getline(&line, &size, file) > 0) {
 			json_t *json = json_loads(line, 0, NULL);
-			const char *reason = json_text(json, "error");
 
-			if (*reason && !strcmp(json_text(json, "path"), below))
-				err_set(err, code, "cannot %s '%s': %s", verb, path, reason);
+			if (!strcmp(json_text(json, "path"), path + strlen(mount->root))) {
+				err_set(err, err->code, "cannot %s '%s': %s", verb, path,
+					json_text(json, "reason"));
+				is_found = true;
+			}
 			json_decref(json);
 		}
 	}
 	(void)fclose(file); /* only read from */
+	return is_found;
+}
+
+/* Like fail(), with the daemon's own words.  It writes them to `errors` at about the time it
+ * answers, so they are looked for a moment longer. */
+static int
+fail_with_reason(const struct mount *mount, const char *verb, const char *path, int code,
+	off_t from, struct err *err)
+{
+	const struct timespec pause = {.tv_nsec = REASON_WAIT_MS * 1000000L / REASON_LOOKS};
+	int result = fail(verb, path, code, err);
+
+	if (!err || result == -EHOSTDOWN)
+		return result;
+	for (int i = 0; i < REASON_LOOKS; i++) {
+		if (find_reason(mount, verb, path, from, err))
+			break;
+		(void)nanosleep(&pause, NULL); /* an early end only looks sooner */
+	}
 	return result;
 }
 

@@ -37,6 +37,9 @@ struct hooks_fixture {
 	struct store *store;
 	struct tree *tree;
 	struct hooks *hooks;
+	const struct row *rows; /* NULL: the root alone */
+	unsigned row_count;
+	void (*run)(void *arg, struct run *run);
 	uint64_t next_seq, oldest_seq;
 	bool is_holding; /* checks wait for fixture_release */
 	struct held_check held[CHECKS_MAX];
@@ -131,6 +134,7 @@ fixture_start(struct hooks_fixture *f)
 			.next_seq = fixture_next_seq,
 			.oldest_seq = fixture_oldest_seq,
 			.check = fixture_check,
+			.run = f->run,
 			.report = fixture_report}};
 	struct err err = {0};
 
@@ -138,7 +142,8 @@ fixture_start(struct hooks_fixture *f)
 	ck_assert_int_eq(uv_timer_init(&f->loop, &f->alive), 0);
 	ck_assert_int_eq(uv_timer_start(&f->alive, (uv_timer_cb)abort, 20000, 0), 0);
 	f->files = lane_start(&f->loop, "files", NULL, NULL);
-	f->tree = tree_new(&f->loop, f->files, &root, 1);
+	f->tree =
+		tree_new(&f->loop, f->files, f->rows ? f->rows : &root, f->rows ? f->row_count : 1);
 	ck_assert_msg(store_open(&f->loop, &store_options, &f->store, &err) == 0, "%s", err.msg);
 	options.files = f->files;
 	options.tree = f->tree;
@@ -146,12 +151,13 @@ fixture_start(struct hooks_fixture *f)
 	f->checks = 0;
 	ck_assert_msg(hooks_new(&options, &f->hooks, &err) == 0, "%s", err.msg);
 	hooks_on_settled(f->hooks, fixture_settled, f);
+	tree_set_room(f->tree, "hooks", f->hooks);
 }
 
+/* f is zero but for rows and run. */
 static inline void
 fixture_open(struct hooks_fixture *f)
 {
-	memset(f, 0, sizeof(*f));
 	(void)snprintf(f->dir, sizeof(f->dir), "/tmp/test_hooks.XXXXXX");
 	ck_assert_ptr_nonnull(mkdtemp(f->dir));
 	f->next_seq = f->oldest_seq = 1;

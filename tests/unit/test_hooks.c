@@ -7,6 +7,7 @@ static struct hooks_fixture f;
 static void
 setup(void)
 {
+	f = (struct hooks_fixture){0};
 	fixture_open(&f);
 }
 

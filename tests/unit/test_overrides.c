@@ -9,6 +9,7 @@ static void
 setup(void)
 {
 	last_code = answers = 0;
+	f = (struct hooks_fixture){0};
 	fixture_open(&f);
 }
 

@@ -16,7 +16,14 @@ struct fixture {
 	uv_loop_t loop;
 	struct lane *files;
 	struct tree *tree;
+	uv_prepare_t alive; /* the lane does not keep the loop awake by itself */
 };
+
+static inline void
+fixture_tick(uv_prepare_t *alive)
+{
+	(void)alive;
+}
 
 /* A request with its answer. */
 struct call {
@@ -38,6 +45,8 @@ static inline void
 fixture_start(struct fixture *f, const struct row *rows, unsigned count)
 {
 	uv_loop_init(&f->loop);
+	uv_prepare_init(&f->loop, &f->alive);
+	uv_prepare_start(&f->alive, fixture_tick);
 	f->files = lane_start(&f->loop, "files", NULL, NULL);
 	f->tree = tree_new(&f->loop, f->files, rows, count);
 }
@@ -48,6 +57,7 @@ fixture_stop(struct fixture *f)
 	ck_assert_uint_eq(tree_outstanding(f->tree), 0);
 	lane_stop(f->files);
 	tree_free(f->tree);
+	uv_close((uv_handle_t *)&f->alive, NULL);
 	uv_run(&f->loop, UV_RUN_DEFAULT);
 	ck_assert_int_eq(uv_loop_close(&f->loop), 0);
 }

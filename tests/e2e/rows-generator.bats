@@ -84,11 +84,6 @@ C
 	[[ "$output" != *'stacks/<stack>/a'* ]]
 }
 
-@test "the committed page is up to date" {
-	cd "$BATS_TEST_DIRNAME/../.."
-	diff docs/tree.md <($gen doc mount-layout/*.rows)
-}
-
 @test "a row that is no row" {
 	refuses '/x 0444 text x_read - -' 'a row is: path mode kind read write flags "help"'
 	refuses 'x 0444 text x_read - - "x"' 'a row is: path mode kind read write flags "help"'

@@ -26,19 +26,38 @@ static const char reader_pragmas[] = "PRAGMA query_only = 1;"
 				     "PRAGMA cache_size = -1024;"
 				     "PRAGMA temp_store = MEMORY;";
 
+/* The errno behind the last I/O error.  SQLite forgets that of a write to the WAL while it rolls
+ * back; the file remembers. */
+static int
+cause_of(struct db *db)
+{
+	int cause = db->handle ? sqlite3_system_errno(db->handle) : 0;
+	sqlite3_file *wal = NULL;
+
+	if (cause || !db->handle)
+		return cause;
+	if (sqlite3_file_control(db->handle, NULL, SQLITE_FCNTL_JOURNAL_POINTER, &wal) ==
+			SQLITE_OK &&
+		wal && wal->pMethods)
+		(void)wal->pMethods->xFileControl(wal, SQLITE_FCNTL_LAST_ERRNO, &cause);
+	return cause;
+}
+
 static int
 errno_of(struct db *db, int rc)
 {
-	int cause = db->handle ? sqlite3_system_errno(db->handle) : 0;
+	int cause;
 
 	switch (rc & 0xff) {
 	case SQLITE_FULL:
 		return ENOSPC;
-	case SQLITE_IOERR:
-		return cause == ENOSPC || cause == EDQUOT || cause == EFBIG ? ENOSPC : EIO;
+	case SQLITE_IOERR: /* a quota or a limit, where FULL is a full device */
+		cause = cause_of(db);
+		return cause == EDQUOT || cause == EFBIG || cause == ENOSPC ? ENOSPC : EIO;
 	case SQLITE_INTERRUPT:
 		return ECANCELED;
 	case SQLITE_CANTOPEN:
+		cause = cause_of(db);
 		return cause ? cause : EIO;
 	default:
 		return EIO;

@@ -77,12 +77,12 @@ struct candidate {
 	int64_t created_ns, changed_ns;
 };
 
-/* How many events are over the limits of number and bytes; bytes count as one slice more until they
- * fit. */
+/* How many events are over the limits of number and bytes, taken as of average size; asked again
+ * before every slice. */
 static int
 count_excess(const struct prune_job *p, struct writer *w, uint64_t *ret_excess)
 {
-	uint64_t stored = 0;
+	uint64_t stored = 0, used_bytes, excess;
 	int64_t pages, unused;
 	int rc;
 
@@ -96,9 +96,15 @@ count_excess(const struct prune_job *p, struct writer *w, uint64_t *ret_excess)
 	rc = db_get_int(&w->db, "PRAGMA page_count", &pages);
 	if (rc == 0)
 		rc = db_get_int(&w->db, "PRAGMA freelist_count", &unused);
-	if (rc == 0 && (uint64_t)(pages - unused) * PAGE_BYTES > p->limits.max_bytes)
-		*ret_excess += SLICE_EVENTS;
-	return rc;
+	if (rc < 0)
+		return rc;
+	used_bytes = (uint64_t)(pages - unused) * PAGE_BYTES;
+	if (used_bytes <= p->limits.max_bytes)
+		return 0;
+	excess = (used_bytes - p->limits.max_bytes) / (used_bytes / (stored + 1)) + 1;
+	if (excess > *ret_excess)
+		*ret_excess = excess;
+	return 0;
 }
 
 static int
@@ -232,6 +238,8 @@ tidy_finish(struct store_job *job)
 		u->name_cursor = t->next_name_cursor;
 	if (job->code == 0 && !t->is_complete)
 		tidy(u, false);
+	else if (job->store->writer.wal_waiting > 0)
+		ask_checkpoint(u);
 }
 
 static void

@@ -36,7 +36,9 @@ struct held {
 	STAILQ_ENTRY(held) link; /* unmatched, then ended; or fresh */
 	UT_hash_handle hh;
 };
+/* Lists of them. */
 STAILQ_HEAD(held_list, held);
+TAILQ_HEAD(held_order, held);
 
 /* Jobs of one hook, in the order of their events. */
 struct hook_queue {
@@ -48,8 +50,9 @@ struct hook_queue {
 	TAILQ_ENTRY(hook_queue) link;
 	UT_hash_handle hh;
 };
+TAILQ_HEAD(hook_queue_list, hook_queue);
 
-/* The turn of seconds, for completed_10s. */
+/* The last seconds, for completed_10s. */
 #define RATE_SECONDS 10
 struct rate {
 	uint64_t second[RATE_SECONDS]; /* which second since boot the count is of */
@@ -80,14 +83,14 @@ struct dispatcher {
 
 	size_t buffer;
 	struct held *by_seq;
-	TAILQ_HEAD(, held) order;
+	struct held_order order;
 	size_t held_count, held_bytes;
 	struct backlog backlog;
 	uint64_t last_life_seq; /* events up to here may have begun before a crash; 0: no crash */
 
 	struct held_list unmatched; /* wait for the barrier, by seq */
 	struct hook_queue *queues;
-	TAILQ_HEAD(, hook_queue) ready; /* may start a job; taken from the front, put at the end */
+	struct hook_queue_list ready; /* may start a job; taken from the front, put at the end */
 	size_t open_jobs;
 	unsigned running;
 
@@ -112,11 +115,13 @@ void dispatcher_retry_later(struct dispatcher *d);
 /* ---- dispatcher_backlog.c ---------------------------------------------------------------------
  */
 
+/* Nothing is known yet: behind from the first event on. */
 void backlog_init(struct dispatcher *d);
 /* Read on when there is something to read and room for it. */
 void backlog_refill(struct dispatcher *d);
 /* Let go of a final event. */
 void held_free(struct dispatcher *d, struct held *held);
+/* Let go of all events, final or not. */
 void backlog_fini(struct dispatcher *d);
 
 /* ---- dispatcher_jobs.c ------------------------------------------------------------------------
@@ -131,7 +136,9 @@ void jobs_match(struct dispatcher *d);
 void jobs_update(struct dispatcher *d);
 /* Start what may run now. */
 void jobs_start(struct dispatcher *d);
+/* With its strings and its reference to the version. */
 void job_free(struct job *job);
+/* Frees the queues; their jobs belong to the events. */
 void jobs_fini(struct dispatcher *d);
 
 /* ---- dispatcher_save.c ------------------------------------------------------------------------
@@ -145,6 +152,8 @@ void save_ended(struct dispatcher *d, struct held *held);
 void save_begin(struct dispatcher *d);
 /* Nothing waits to be committed. */
 bool save_is_idle(const struct dispatcher *d);
+
+/* Count one in this second; sum up the last RATE_SECONDS.  Seconds of any clock that only grows. */
 void rate_count(struct rate *rate, uint64_t second);
 uint64_t rate_sum(const struct rate *rate, uint64_t second);
 

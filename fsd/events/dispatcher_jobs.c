@@ -179,8 +179,9 @@ jobs_update(struct dispatcher *d)
 {
 	struct hook_queue *queue, *next;
 
-	HASH_ITER (hh, d->queues, queue, next)
+	HASH_ITER (hh, d->queues, queue, next) {
 		queue_update(d, queue);
+	}
 }
 
 void

@@ -82,14 +82,20 @@ struct worker {
 	TAILQ_ENTRY(worker) link;
 };
 
+/* Lists of them. */
+TAILQ_HEAD(worker_list, worker);
+STAILQ_HEAD(dirty_list, worker);
+
 /* The workers of one user. */
 struct crew {
 	uid_t uid;
 	gid_t gid;
 	char *home;
-	TAILQ_HEAD(, worker) workers;
+	struct worker_list workers;
 	LIST_ENTRY(crew) link;
 };
+/* Lists of them. */
+LIST_HEAD(crew_list, crew);
 
 /* A hook that got its worker killed. */
 struct solo {
@@ -111,10 +117,10 @@ struct workers {
 	uv_poll_t *zygote_poll;
 	uint32_t forks;
 
-	LIST_HEAD(, crew) crews;
+	struct crew_list crews;
 	struct solo *solos;
 	struct slots slots;
-	STAILQ_HEAD(, worker) dirty; /* have something to send */
+	struct dirty_list dirty; /* have something to send */
 	uv_idle_t soon;
 	uv_timer_t deadline;
 	uint64_t armed_ns; /* when deadline fires; 0: it does not */
@@ -164,9 +170,12 @@ void worker_flush(struct worker *w);
 /* ---- talk.c -----------------------------------------------------------------------------------
  */
 
+/* Put a run (its script in front when the worker has not got it), a check or the wish to end a run
+ * into w->out. */
 void talk_run(struct worker *w, uint32_t id, const struct run *run);
 void talk_check(struct worker *w, uint32_t id, const struct check *check);
 void talk_cancel(struct worker *w, uint32_t id, enum run_result result);
+
 /* Handle one frame. Returns 0 or -EPROTO. */
 int talk_handle(struct worker *w, struct frame *frame, struct err *err) MUST_USE;
 

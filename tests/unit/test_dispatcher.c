@@ -197,8 +197,9 @@ events_on_final(struct events *events, struct event *ev, const struct execution_
 	const struct execution *ex;
 
 	ck_assert_int_ge(ev->status, EVENT_COMPLETED);
-	STAILQ_FOREACH (ex, executions, link)
+	STAILQ_FOREACH (ex, executions, link) {
 		events->executions++;
+	}
 	events->finals[events->count++] = ev->seq;
 }
 

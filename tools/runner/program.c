@@ -62,11 +62,19 @@ program_find(const char *name, struct err *err)
 int
 program_run(const char *const *argv, struct err *err)
 {
+	posix_spawn_file_actions_t actions;
 	pid_t pid;
 	int status, code;
 
+	/* Whoever started us may wait for the end of a descriptor a daemon would keep. */
+	code = posix_spawn_file_actions_init(&actions);
+	if (!code)
+		code = posix_spawn_file_actions_addclosefrom_np(&actions, STDERR_FILENO + 1);
 	/* posix_spawn takes char *const *, and changes none of it. */
-	code = posix_spawn(&pid, argv[0], NULL, NULL, (char *const *)(uintptr_t)argv, environ);
+	if (!code)
+		code = posix_spawn(
+			&pid, argv[0], &actions, NULL, (char *const *)(uintptr_t)argv, environ);
+	(void)posix_spawn_file_actions_destroy(&actions); /* never fails */
 	if (code)
 		return err_set(err, code, "cannot run '%s': %s", argv[0], strerror(code));
 	while (waitpid(pid, &status, 0) < 0)

@@ -8,8 +8,9 @@
  * then PATH.  NULL with err when there is none. */
 char *program_find(const char *name, struct err *err);
 
-/* Run argv[0] with the arguments (ends with NULL) and wait for its end; it has our descriptors.
- * Returns its exit code, or a negative errno when it did not run or was ended by a signal. */
+/* Run argv[0] with the arguments (ends with NULL) and wait for its end; it has our standard streams
+ * and no other descriptor. Returns its exit code, or a negative errno when it did not run or was
+ * ended by a signal. */
 int program_run(const char *const *argv, struct err *err) MUST_USE;
 
 #endif

@@ -6,7 +6,8 @@
  *	service.c   versions put in service and taken out of it
  *	versions.c  versions, and which of them match an event
  *	overrides.c hooks.d/<hook>.conf
- *	settings.c  what a script and its overrides say
+ *	script.c    what a script says of itself
+ *	settings.c  settings as text; overrides
  *	stats.c     counters, latency, the hook's log
  *	hook_nodes.c, hook_test.c  the files in the tree
  */

@@ -16,7 +16,6 @@
 #include <assert.h>
 #include <ctype.h>
 #include <inttypes.h>
-#include <jansson.h>
 #include <limits.h>
 #include <string.h>
 
@@ -26,12 +25,6 @@
 #define CONCURRENCY_MAX 100000
 #define TIMEOUT_MAX_NS  (7 * 24 * 3600 * NS_PER_S)
 #define MEMORY_MIN      (1024 * 1024)
-
-static void
-json_auto(json_t **json)
-{
-	json_decref(*json);
-}
 
 static void
 replace(char **text, char *value)
@@ -132,15 +125,6 @@ show_description(const struct hook_settings *s, struct sbuf *out)
 	sbuf_adds(out, s->description ? s->description : "");
 }
 
-static int
-set_timeout_ns(int64_t ns, struct hook_settings *s, struct err *err)
-{
-	if (ns < NS_PER_MS || ns > TIMEOUT_MAX_NS)
-		return err_set(err, EINVAL, "timeout must lie between 1ms and 7d");
-	s->timeout_ms = (unsigned)(ns / NS_PER_MS);
-	return 0;
-}
-
 /* A bare number is in seconds, as in the script's table. */
 static int
 read_timeout(const char *text, struct hook_settings *s, struct err *err)
@@ -152,7 +136,10 @@ read_timeout(const char *text, struct hook_settings *s, struct err *err)
 	if (units_parse_duration(with_unit, &ns, NULL) != 0)
 		return err_set(
 			err, EINVAL, "timeout is a duration like 30s or 1m30s, not '%s'", text);
-	return set_timeout_ns(ns, s, err);
+	if (ns < NS_PER_MS || ns > TIMEOUT_MAX_NS)
+		return err_set(err, EINVAL, "timeout must lie between 1ms and 7d");
+	s->timeout_ms = (unsigned)(ns / NS_PER_MS);
+	return 0;
 }
 
 static void
@@ -162,22 +149,16 @@ show_timeout(const struct hook_settings *s, struct sbuf *out)
 }
 
 static int
-set_memory(int64_t bytes, struct hook_settings *s, struct err *err)
-{
-	if (bytes < MEMORY_MIN)
-		return err_set(err, EINVAL, "memory must be at least 1M");
-	s->memory_bytes = (uint64_t)bytes;
-	return 0;
-}
-
-static int
 read_memory(const char *text, struct hook_settings *s, struct err *err)
 {
 	int64_t bytes;
 
 	if (units_parse_size(text, &bytes, NULL) != 0)
 		return err_set(err, EINVAL, "memory is a size like 64M, not '%s'", text);
-	return set_memory(bytes, s, err);
+	if (bytes < MEMORY_MIN)
+		return err_set(err, EINVAL, "memory must be at least 1M");
+	s->memory_bytes = (uint64_t)bytes;
+	return 0;
 }
 
 static void
@@ -187,23 +168,19 @@ show_memory(const struct hook_settings *s, struct sbuf *out)
 }
 
 static int
-set_concurrency(int64_t n, struct hook_settings *s, struct err *err)
+read_concurrency(const char *text, struct hook_settings *s, struct err *err)
 {
+	size_t digits = strspn(text, "0123456789");
+	long n;
+
+	if (digits == 0 || digits > 9 || text[digits])
+		return err_set(err, EINVAL, "concurrency is a whole number, not '%s'", text);
+	n = strtol(text, NULL, 10);
 	if (n < 1 || n > CONCURRENCY_MAX)
 		return err_set(
 			err, EINVAL, "concurrency must lie between 1 and %d", CONCURRENCY_MAX);
 	s->concurrency = (unsigned)n;
 	return 0;
-}
-
-static int
-read_concurrency(const char *text, struct hook_settings *s, struct err *err)
-{
-	size_t digits = strspn(text, "0123456789");
-
-	if (digits == 0 || digits > 9 || text[digits])
-		return err_set(err, EINVAL, "concurrency is a whole number, not '%s'", text);
-	return set_concurrency(strtol(text, NULL, 10), s, err);
 }
 
 static void
@@ -231,13 +208,20 @@ hook_setting_name(enum hook_setting setting)
 	return rows[setting].name;
 }
 
+int
+hook_setting_parse(
+	struct hook_settings *s, enum hook_setting setting, const char *text, struct err *err)
+{
+	return rows[setting].read(text, s, err);
+}
+
 void
 hook_setting_show(const struct hook_settings *s, enum hook_setting setting, struct sbuf *out)
 {
 	rows[setting].show(s, out);
 }
 
-/* ---- the script's metadata ------------------------------------------------------------------- */
+/* ---- all of them ------------------------------------------------------------------- */
 
 void
 hook_settings_fini(struct hook_settings *s)
@@ -286,168 +270,6 @@ hook_name_is_valid(const char *text, size_t len)
 			!text[i])
 			return false;
 	return true;
-}
-
-/* event_type is a string, event_types a list; either may be used for the other. */
-static int
-add_types(const json_t *value, struct sbuf *out, struct err *err)
-{
-	size_t i;
-
-	if (json_is_string(value)) {
-		sbuf_printf(out, "%s\n", json_string_value(value));
-		return 0;
-	}
-	if (!json_is_array(value))
-		return err_set(err, EINVAL, "event_types must be a list of strings");
-	for (i = 0; i < json_array_size(value); i++) {
-		const json_t *item = json_array_get(value, i);
-
-		if (!json_is_string(item))
-			return err_set(err, EINVAL, "event_types must be a list of strings");
-		sbuf_printf(out, "%s\n", json_string_value(item));
-	}
-	return 0;
-}
-
-static int
-take_types(const json_t *meta, struct hook_settings *s, struct err *err)
-{
-	AUTO(sbuf) struct sbuf text = {0};
-	const json_t *one = json_object_get(meta, "event_type");
-	const json_t *many = json_object_get(meta, "event_types");
-
-	if (one && add_types(one, &text, err) != 0)
-		return -EINVAL;
-	if (many && add_types(many, &text, err) != 0)
-		return -EINVAL;
-	return read_event(sbuf_str(&text), s, err);
-}
-
-static int
-take_string(const json_t *meta, const char *key, const char **ret_text, struct err *err)
-{
-	const json_t *value = json_object_get(meta, key);
-
-	if (value && !json_is_string(value))
-		return err_set(err, EINVAL, "%s must be a string", key);
-	*ret_text = value ? json_string_value(value) : NULL;
-	return 0;
-}
-
-static int
-take_names(const json_t *meta, struct hook_settings *s, struct err *err)
-{
-	const char *alias = NULL, *wall = NULL, *description = NULL;
-
-	if (take_string(meta, "name", &alias, err) != 0 ||
-		take_string(meta, "stack", &wall, err) != 0 ||
-		take_string(meta, "description", &description, err) != 0)
-		return -EINVAL;
-	if (wall && wall[0] && !hook_name_is_valid(wall, strlen(wall)))
-		return err_set(err, EINVAL, "'%s' cannot be the name of a stack", wall);
-	if (alias && alias[0])
-		replace(&s->alias, mem_strdup(alias));
-	if (wall && wall[0])
-		replace(&s->wall, mem_strdup(wall));
-	return read_description(description ? description : "", s, err);
-}
-
-/* A number in the unit the script uses, or the text its file takes. */
-static int
-take_limits(const json_t *meta, struct hook_settings *s, struct err *err)
-{
-	const json_t *timeout = json_object_get(meta, "timeout");
-	const json_t *memory = json_object_get(meta, "memory");
-	const json_t *concurrency = json_object_get(meta, "concurrency");
-	int code = 0;
-
-	if (json_is_number(timeout))
-		code = json_number_value(timeout) < (double)TIMEOUT_MAX_NS / NS_PER_S + 1
-			       ? set_timeout_ns(
-					 (int64_t)(json_number_value(timeout) * NS_PER_S), s, err)
-			       : set_timeout_ns(INT64_MAX, s, err);
-	else if (timeout)
-		code = json_is_string(timeout)
-			       ? read_timeout(json_string_value(timeout), s, err)
-			       : err_set(err, EINVAL, "timeout must be a number of seconds");
-	if (code == 0 && json_is_integer(memory))
-		code = set_memory(json_integer_value(memory), s, err);
-	else if (code == 0 && memory)
-		code = json_is_string(memory)
-			       ? read_memory(json_string_value(memory), s, err)
-			       : err_set(err, EINVAL,
-					 "memory must be bytes or a size like \"64M\"");
-	if (code == 0 && concurrency)
-		code = json_is_integer(concurrency)
-			       ? set_concurrency(json_integer_value(concurrency), s, err)
-			       : err_set(err, EINVAL, "concurrency must be a whole number");
-	return code;
-}
-
-int
-hook_settings_read(const char *meta, struct hook_settings *ret_settings, struct err *err)
-{
-	AUTO(hook_settings) struct hook_settings s = {.is_enabled = true};
-	json_error_t why;
-	AUTO(json) json_t *root = json_loads(meta, 0, &why);
-	const json_t *enabled;
-
-	if (!json_is_object(root))
-		return err_set(err, EINVAL, "the metadata is not a JSON object: %s", why.text);
-	enabled = json_object_get(root, "enabled");
-	if (enabled && !json_is_boolean(enabled))
-		return err_set(err, EINVAL, "enabled must be true or false");
-	s.is_enabled = !enabled || json_is_true(enabled);
-	if (take_types(root, &s, err) != 0 || take_names(root, &s, err) != 0 ||
-		take_limits(root, &s, err) != 0)
-		return -EINVAL;
-	*ret_settings = s;
-	s = (struct hook_settings){0};
-	return 0;
-}
-
-/* Where the types stand in a first line `-- event: ...`, or NULL. */
-static const char *
-comment_types(const char *source, size_t len, size_t *ret_len)
-{
-	const char *end, *p = source;
-
-	end = memchr(source, '\n', len);
-	if (!end)
-		end = source + len;
-	if (end - p < 2 || p[0] != '-' || p[1] != '-')
-		return NULL;
-	for (p += 2; p < end && (*p == ' ' || *p == '\t'); p++)
-		continue;
-	if (end - p < 6 || memcmp(p, "event:", 6) != 0)
-		return NULL;
-	*ret_len = (size_t)(end - p) - 6;
-	return p + 6;
-}
-
-char *
-hook_meta_with_comment(const char *meta, const char *source, size_t len)
-{
-	AUTO(json) json_t *root = json_loads(meta, 0, NULL);
-	AUTO(free) char *types = NULL;
-	const char *text;
-	size_t text_len;
-	json_t *value;
-	char *out;
-
-	if (!json_is_object(root) || json_object_get(root, "event_type") ||
-		json_array_size(json_object_get(root, "event_types")) > 0)
-		return mem_strdup(meta);
-	text = comment_types(source, len, &text_len);
-	if (!text)
-		return mem_strdup(meta);
-	types = mem_strndup(text, text_len);
-	value = json_string(types);
-	if (!value || json_object_set_new(root, "event_type", value) != 0)
-		return mem_strdup(meta); /* not UTF-8: no type could be read from it either */
-	out = json_dumps(root, JSON_COMPACT);
-	return out ? out : mem_strdup(meta);
 }
 
 /* ---- overrides ------------------------------------------------------------------------------- */

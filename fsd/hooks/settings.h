@@ -56,6 +56,10 @@ bool hook_name_is_valid(const char *text, size_t len);
 /* "timeout" */
 const char *hook_setting_name(enum hook_setting setting);
 
+/* Take a value as its file takes it.  -EINVAL says what it may be. */
+int hook_setting_parse(struct hook_settings *s, enum hook_setting setting, const char *text,
+	struct err *err) MUST_USE;
+
 /* Append the value as its file shows it, without a newline at the end. */
 void hook_setting_show(const struct hook_settings *s, enum hook_setting setting, struct sbuf *out);
 

@@ -144,7 +144,8 @@ int host_request_wait(lua_State *L);
 struct exec_options {
 	const char *command;    /* for bash -c, or sh -c where there is no bash */
 	const char *workdir;    /* NULL: host_workdir() */
-	const char *const *env; /* "K=V" over the worker's own, ends with NULL; or NULL */
+	const char *const *env; /* "K=V" over the worker's own, a later one over an earlier; "K"
+				 * alone takes it away; ends with NULL; or NULL */
 	const char *input;      /* stdin; NULL: /dev/null */
 	size_t input_len;
 	uint64_t timeout_ms; /* 0: only the invocation's own deadline */

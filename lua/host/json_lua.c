@@ -1,7 +1,10 @@
 /* JSON to Lua values and back, keeping types: integers stay integers and reals floats, in both
  * directions.  Decoding may raise for lack of memory only; encoding never raises. */
+#include "base/auto.h"
+#include "base/mem.h"
 #include "lua/host/host.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <math.h>
 #include <string.h>
@@ -220,33 +223,78 @@ encode_key(struct encoder *e, int idx)
 	return 0;
 }
 
+/* Where the text of one member of an object stands in the output. */
+struct member {
+	size_t at, len;
+};
+
+static int
+compare_members(const void *a, const void *b, void *text)
+{
+	const struct member *x = a, *y = b;
+	size_t len = x->len < y->len ? x->len : y->len;
+	int order = memcmp((char *)text + x->at, (char *)text + y->at, len);
+
+	return order ? order : (x->len > y->len) - (x->len < y->len);
+}
+
+/* Bring the members, written one after the other from `start`, into the order of their keys, so
+ * that equal tables give equal text.  Sorting text that is there cannot raise; sorting Lua's keys
+ * could. */
+static void
+sort_members(struct encoder *e, size_t start, struct member *members, size_t count)
+{
+	AUTO(sbuf) struct sbuf sorted = {0};
+
+	qsort_r(members, count, sizeof(*members), compare_members, e->out->data);
+	for (size_t i = 0; i < count; i++) {
+		if (i > 0)
+			sbuf_addc(&sorted, ',');
+		sbuf_add(&sorted, e->out->data + members[i].at, members[i].len);
+	}
+	assert(start + sorted.len == e->out->len);
+	memcpy(e->out->data + start, sorted.data, sorted.len);
+}
+
+static int
+encode_member(struct encoder *e)
+{
+	int r;
+
+	newline(e);
+	r = encode_key(e, lua_gettop(e->L) - 1);
+	sbuf_adds(e->out, e->is_pretty ? ": " : ":");
+	return r == 0 ? encode(e, lua_gettop(e->L)) : r;
+}
+
 static int
 encode_object(struct encoder *e, int idx)
 {
-	size_t mark = e->place.len;
-	bool is_first = true;
+	size_t mark = e->place.len, start, count = 0, room = 0;
+	AUTO(free) struct member *members = NULL;
 	int r = 0;
 
 	sbuf_addc(e->out, '{');
+	start = e->out->len;
 	e->depth++;
-	lua_pushnil(e->L);
-	while (r == 0 && lua_next(e->L, idx) != 0) {
-		if (!is_first)
+	for (lua_pushnil(e->L); r == 0 && lua_next(e->L, idx) != 0; lua_pop(e->L, 1)) {
+		if (count == room)
+			members = mem_realloc(members, (room = 2 * room + 4) * sizeof(*members));
+		if (count > 0)
 			sbuf_addc(e->out, ',');
-		is_first = false;
-		newline(e);
-		r = encode_key(e, lua_gettop(e->L) - 1);
-		sbuf_adds(e->out, e->is_pretty ? ": " : ":");
-		if (r == 0)
-			r = encode(e, lua_gettop(e->L));
-		lua_pop(e->L, 1);
+		members[count].at = e->out->len;
+		r = encode_member(e);
+		members[count].len = e->out->len - members[count].at;
+		count++;
 		if (r == 0)
 			leave_place(e, mark);
 	}
 	e->depth--;
 	if (r < 0)
 		return r; /* the key is left; json_lua_encode restores the stack */
-	if (!is_first)
+	if (count > 1)
+		sort_members(e, start, members, count);
+	if (count > 0)
 		newline(e);
 	sbuf_addc(e->out, '}');
 	return 0;

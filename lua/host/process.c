@@ -142,16 +142,23 @@ open_pipes(struct pipes *p, const struct exec_options *opt)
 	       pipe2(p->report, O_CLOEXEC) == 0;
 }
 
+/* Whether two "NAME=value" entries are of one variable; a bare "NAME" is one too. */
+static bool
+is_same_variable(const char *a, const char *b)
+{
+	size_t len = strcspn(a, "=");
+
+	return len == strcspn(b, "=") && memcmp(a, b, len) == 0;
+}
+
 static bool
 is_overridden(const char *entry, const char *const *env, const char *mark)
 {
-	size_t len = strcspn(entry, "=") + 1;
-
 	for (; env && *env; env++) {
-		if (strncmp(*env, entry, len) == 0)
+		if (is_same_variable(*env, entry))
 			return true;
 	}
-	return strncmp(mark, entry, len) == 0;
+	return is_same_variable(mark, entry);
 }
 
 /* Returns an owned array of borrowed strings. */
@@ -170,8 +177,10 @@ merge_env(const char *const *env, const char *mark)
 		if (!is_overridden(*e, env, mark))
 			merged[n++] = *e;
 	}
-	for (const char *const *e = env; e && *e; e++)
-		merged[n++] = (char *)*e;
+	for (const char *const *e = env; e && *e; e++) {
+		if (strchr(*e, '=') && !is_overridden(*e, e + 1, mark))
+			merged[n++] = (char *)*e;
+	}
 	merged[n] = (char *)mark;
 	return merged;
 }

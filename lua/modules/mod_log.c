@@ -132,10 +132,12 @@ log_print(lua_State *L)
 static int
 log_table(lua_State *L)
 {
-	struct sbuf *line = module_sbuf(L);
 	struct err err = {0};
+	struct sbuf *line;
 
-	if (!lua_isnoneornil(L, 2)) {
+	lua_settop(L, 2);
+	line = module_sbuf(L);
+	if (!lua_isnil(L, 2)) {
 		module_add_value(L, line, 2);
 		sbuf_adds(line, ": ");
 	}

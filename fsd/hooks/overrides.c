@@ -6,14 +6,13 @@
 #include "fsd/hooks/registry.h"
 
 #include "base/auto.h"
+#include "base/file.h"
 #include "base/mem.h"
 #include "fsd/lane.h"
 
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -112,46 +111,13 @@ struct conf_job {
 	void *arg;
 };
 
-static int
-write_all(int fd, const char *text, size_t len)
-{
-	while (len > 0) {
-		ssize_t done = write(fd, text, len);
-
-		if (done < 0 && errno != EINTR)
-			return -errno;
-		if (done > 0) {
-			text += done;
-			len -= (size_t)done;
-		}
-	}
-	return fsync(fd) == 0 ? 0 : -errno;
-}
-
-static int
-write_beside(const char *path, const char *text)
-{
-	AUTO(free) char *beside = mem_printf("%s.new", path);
-	AUTO(fd) int fd = open(beside, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0640);
-	int code;
-
-	if (fd < 0)
-		return -errno;
-	code = write_all(fd, text, strlen(text));
-	if (code == 0 && rename(beside, path) != 0)
-		code = -errno;
-	if (code < 0)
-		(void)unlink(beside); /* the error that matters is code */
-	return code;
-}
-
 static void
 conf_run(struct lane_job *lane_job)
 {
 	struct conf_job *job = (struct conf_job *)lane_job;
 
 	if (job->text[0])
-		job->code = write_beside(job->path, job->text);
+		job->code = file_replace(job->path, job->text, strlen(job->text), 0640);
 	else if (unlink(job->path) != 0 && errno != ENOENT)
 		job->code = -errno;
 	if (job->code == 0 && job->old_path && unlink(job->old_path) != 0 && errno != ENOENT)

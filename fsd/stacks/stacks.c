@@ -6,6 +6,7 @@
 #include "fsd/stacks/stacks.h"
 
 #include "base/auto.h"
+#include "base/file.h"
 #include "base/mem.h"
 #include "base/sbuf.h"
 #include "fsd/hooks/hooks.h"
@@ -16,7 +17,6 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/queue.h>
 #include <sys/stat.h>
@@ -244,28 +244,14 @@ struct description_job {
 	int code;
 };
 
-static int
-write_text(const char *path, const char *text)
-{
-	AUTO(free) char *beside = mem_printf("%s.new", path);
-	AUTO(fd) int fd = open(beside, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0640);
-	int code = 0;
-
-	if (fd < 0)
-		return -errno;
-	if (dprintf(fd, "%s\n", text) < 0 || fsync(fd) != 0 || rename(beside, path) != 0)
-		code = -errno;
-	if (code < 0)
-		(void)unlink(beside); /* the error that matters is code */
-	return code;
-}
-
 static void
 description_run(struct lane_job *lane_job)
 {
 	struct description_job *job = (struct description_job *)lane_job;
 
-	job->code = write_text(job->path, job->text);
+	AUTO(free) char *line = mem_printf("%s\n", job->text);
+
+	job->code = file_replace(job->path, line, strlen(line), 0640);
 }
 
 static void

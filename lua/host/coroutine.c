@@ -27,8 +27,8 @@ static int
 take_results(lua_State *L, lua_State *co, int status, int count)
 {
 	if (status != LUA_OK && status != LUA_YIELD) {
-		limits_rethrow(co, status);
 		lua_xmove(co, L, 1);
+		limits_rethrow(L, status);
 		return RESUME_FAILED;
 	}
 	if (!lua_checkstack(L, count + 1)) {
@@ -111,8 +111,8 @@ finish_wrap(lua_State *L, int count)
 	if (status != LUA_OK && status != LUA_YIELD) { /* it failed: close its variables */
 		lua_pop(L, 1);
 		status = lua_resetthread(co);
-		limits_rethrow(co, status);
 		lua_xmove(co, L, 1);
+		limits_rethrow(L, status);
 	}
 	if (lua_type(L, -1) == LUA_TSTRING) { /* tell where it was called from, as Lua does */
 		luaL_where(L, 1);
@@ -230,9 +230,9 @@ co_close(lua_State *L)
 		lua_pushboolean(L, 1);
 		return 1;
 	}
-	limits_rethrow(co, status);
 	lua_pushboolean(L, 0);
 	lua_xmove(co, L, 1);
+	limits_rethrow(L, status);
 	return 2;
 }
 

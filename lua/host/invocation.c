@@ -243,25 +243,38 @@ invocation_kill(struct invocation *inv, enum kill kill)
 	invocation_end(inv);
 }
 
-/* Close what the script left to be closed (<close> variables), and let go of its values. */
+/* Close what the script left to be closed (<close> variables).  A coroutine that was ended from
+ * inside a count hook cannot be closed: its hooks are off for good, and a handler that loops would
+ * never end.  The collector takes what it held. */
 static void
-release_lua(struct invocation *inv)
+close_coroutine(struct invocation *inv)
 {
 	struct state *st = inv->state;
 
-	if (inv->co) {
-		st->current = inv;
-		st->running = inv->co;
-		if (inv->kill)
-			limits_hurry(inv->co);
-		(void)lua_resetthread(inv->co); /* errors of __close change nothing any more */
-		st->running = NULL;
-		st->current = NULL;
-	}
-	luaL_unref(st->L, LUA_REGISTRYINDEX, inv->co_ref);
-	luaL_unref(st->L, LUA_REGISTRYINDEX, inv->env_ref);
-	luaL_unref(st->L, LUA_REGISTRYINDEX, inv->locals_ref);
+	if (inv->kill && lua_status(inv->co) != LUA_YIELD)
+		return;
+	st->current = inv;
+	st->running = inv->co;
+	if (inv->kill)
+		limits_hurry(inv->co);
+	(void)lua_resetthread(inv->co); /* errors of __close change nothing any more */
+	st->running = NULL;
+	st->current = NULL;
+}
+
+static void
+release_lua(struct invocation *inv)
+{
+	lua_State *L = inv->state->L;
+
+	if (inv->co)
+		close_coroutine(inv);
+	luaL_unref(L, LUA_REGISTRYINDEX, inv->co_ref);
+	luaL_unref(L, LUA_REGISTRYINDEX, inv->env_ref);
+	luaL_unref(L, LUA_REGISTRYINDEX, inv->locals_ref);
 	inv->co = NULL;
+	if (inv->kill && !inv->state->is_full)
+		(void)lua_gc(L, LUA_GCCOLLECT); /* files it had open, above all */
 }
 
 void
@@ -308,11 +321,24 @@ on_timer_closed(uv_handle_t *handle)
 	sbuf_fini(&inv->output);
 	sbuf_fini(&inv->errors);
 	free(inv->strings);
+	free(inv->path);
 	free(inv->kill_trace);
 	free(inv->message);
 	free(inv->error);
 	free(inv->meta);
 	free(inv);
+}
+
+/* What is wrong with a script begins with its path. */
+static void
+name_script(struct invocation *inv)
+{
+	char *error = inv->error;
+
+	if (!inv->path || !error || strncmp(error, inv->path, strlen(inv->path)) == 0)
+		return;
+	inv->error = mem_printf("%s: %s", inv->path, error);
+	free(error);
 }
 
 void
@@ -321,6 +347,7 @@ invocation_finish(struct invocation *inv)
 	struct worker *w = inv->worker;
 
 	HASH_DEL(w->runs, inv);
+	name_script(inv);
 	if (w->report)
 		w->report(w->report_arg, inv->meta, inv->error);
 	else

@@ -196,11 +196,11 @@ void
 meta_take(struct invocation *inv)
 {
 	json_t *meta = json_object();
-	struct err err;
+	struct err err = {.msg = "out of stack"};
 
 	if (!lua_checkstack(inv->co, 8) || take_all(inv, meta, &err) < 0) {
 		inv->result = RUN_FAILED;
-		inv->error = mem_printf("%s: %s", inv->state->script->path, err.msg);
+		inv->error = mem_strdup(err.msg);
 	} else {
 		inv->meta = json_dumps(meta, JSON_COMPACT);
 	}

@@ -11,6 +11,7 @@
 #include "base/mem.h"
 #include "lua/host/worker.h"
 
+#include <stdio.h>
 #include <string.h>
 
 const char state_key_main, state_key_run, state_key_base, state_key_env_mt, state_key_libs;
@@ -147,6 +148,16 @@ set_up(lua_State *L)
 	return compile_script(L);
 }
 
+/* An error outside every protected call is a bug of ours; Lua aborts after this. */
+static int
+on_panic(lua_State *L)
+{
+	const char *text = lua_tostring(L, -1);
+
+	(void)fprintf(stderr, "sloth-worker: unprotected Lua error: %s\n", text ? text : "?");
+	return 0;
+}
+
 int
 state_new(struct worker *w, struct script *s, struct state **ret_state, struct err *err)
 {
@@ -163,6 +174,7 @@ state_new(struct worker *w, struct script *s, struct state **ret_state, struct e
 		state_free(st);
 		return err_set(err, ENOMEM, "no memory for a Lua state");
 	}
+	(void)lua_atpanic(st->L, on_panic);
 	*(struct state **)lua_getextraspace(st->L) = st;
 	lua_pushcfunction(st->L, set_up);
 	lua_pushlightuserdata(st->L, s);
@@ -171,6 +183,7 @@ state_new(struct worker *w, struct script *s, struct state **ret_state, struct e
 		state_free(st);
 		return -EINVAL;
 	}
+	limits_arm(st->L); /* it calls __tostring of error objects */
 	*ret_state = st;
 	return 0;
 }

@@ -245,6 +245,7 @@ worker_check(struct worker *w, struct script *s, uint32_t id, uint32_t timeout_m
 
 	s->is_isolated = true; /* a throw-away state */
 	inv->is_check = true;
+	inv->path = mem_strdup(s->path);
 	inv->timeout_ms = timeout_ms;
 	set_no_event(inv);
 	begin(w, s, inv);

@@ -195,6 +195,7 @@ struct invocation {
 	char *kill_trace;
 	/* what it is about */
 	char *strings; /* backs event's */
+	char *path;    /* of the script that is checked; NULL for a run */
 	struct host_event event;
 	json_t *data;
 	/* results */

@@ -21,6 +21,7 @@ struct rig {
 	struct worker *worker;
 	int fd;
 	struct sbuf in;
+	size_t used; /* of the frame handed out last */
 	uint32_t last_run;
 };
 
@@ -130,13 +131,12 @@ rig_tick(uv_timer_t *timer)
 static inline struct frame
 rig_next(struct rig *rig)
 {
-	static size_t used; /* of the frame handed out last */
 	int64_t end = clock_mono_ns() + RIG_LIMIT_NS;
 	struct frame f;
 	uv_timer_t timer;
 
-	sbuf_shift(&rig->in, used);
-	used = 0;
+	sbuf_shift(&rig->in, rig->used);
+	rig->used = 0;
 	(void)uv_timer_init(&rig->worker->loop, &timer);
 	(void)uv_timer_start(&timer, rig_tick, 5, 5); /* so that waiting on the loop ends */
 	for (;;) {
@@ -145,7 +145,7 @@ rig_next(struct rig *rig)
 
 		ck_assert_int_ge(n, 0);
 		if (n > 0 && f.type != MSG_STARTED && f.type != MSG_LOG) {
-			used = (size_t)n;
+			rig->used = (size_t)n;
 			break;
 		}
 		if (n > 0) {

@@ -3,6 +3,8 @@
  * A read is tried at once with RWF_NOWAIT: what is in the page cache costs no hand-over.  All else
  * goes to the file lane, where a slow disk makes only other files wait.
  */
+#include "fsd/tree/file_io.h"
+
 #include "base/mem.h"
 #include "fsd/lane.h"
 #include "fsd/tree/node.h"

@@ -175,28 +175,36 @@ treq_entry(struct treq *req, const char *name, uint64_t ino, uint64_t cookie)
 	return set_entry(req, name, ino, cookie);
 }
 
-/* A link shows only while it leads somewhere. */
+/* Links and logs have to be asked: a link shows only while it leads somewhere, and a log has the
+ * inode number of the file it is now. */
 static bool
-is_shown(struct node *dir, const struct row *row)
+ask_node(struct node *dir, const struct row *row, uint64_t *ret_ino)
 {
 	struct node_spec spec = {
 		.parent = dir, .row = row, .kind = kind_of_row(row), .name = row->name};
-	struct node *node;
+	struct node *node = find_current(dir, row->name);
 	struct stat st;
 	int code;
 
-	if (row->flags & (ROW_UNLISTED | ROW_PARAM))
-		return false;
-	if (row->kind != ROW_LINK)
-		return true;
-	node = node_find(dir, row->name);
 	if (node)
-		node = node_ref(node);
+		node_ref(node);
 	else if (node_make(&spec, &node, NULL) < 0)
 		return false;
 	code = node_stat(node, NULL, &st, NULL);
 	node_unref(node, 1);
+	*ret_ino = st.st_ino;
 	return code == 0;
+}
+
+static bool
+is_shown(struct node *dir, const struct row *row, uint64_t *ret_ino)
+{
+	if (row->flags & (ROW_UNLISTED | ROW_PARAM))
+		return false;
+	if (row->kind == ROW_LINK || row->kind == ROW_LOG)
+		return ask_node(dir, row, ret_ino);
+	*ret_ino = node_child_ino(dir, row, row->name, 0);
+	return true;
 }
 
 static int
@@ -204,13 +212,12 @@ dir_readdir(struct treq *req)
 {
 	struct node *dir = req->handle->node;
 	const struct row *param = param_row(dir);
-	uint64_t at = (uint64_t)req->off;
+	uint64_t at = (uint64_t)req->off, ino;
 
 	for (; at < dir->row->child_count; at++) {
 		const struct row *row = child_row(dir, (unsigned)at);
-		uint64_t ino = node_child_ino(dir, row, row->name, 0);
 
-		if (!is_shown(dir, row))
+		if (!is_shown(dir, row, &ino))
 			continue;
 		if (!req->entry(req->arg, row->name, ino, entry_type(row), at + 1))
 			return 0;

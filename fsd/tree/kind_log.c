@@ -1,6 +1,7 @@
 /* A growing real file, read only.  A rotation puts another file under the name: the node of the old
  * one is stale then and the next lookup makes a new one, with the new file's inode number, which is
  * what `tail -F` looks at.  Those who have the old file open read it to its end. */
+#include "fsd/tree/file_io.h"
 #include "fsd/tree/log_file.h"
 #include "fsd/tree/node.h"
 

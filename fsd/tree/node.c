@@ -10,6 +10,7 @@
  * change times survive that way.
  */
 #include "fsd/tree/node.h"
+#include "fsd/tree/perms.h"
 
 #include "base/auto.h"
 #include "base/mem.h"

@@ -54,7 +54,7 @@ struct node {
 	bool is_entry;         /* kind_source: below the source's own directory */
 	bool is_kept;          /* no parameter on its way: lives as long as the tree */
 	bool is_hashed;
-	LIST_HEAD(, handle) handles;
+	LIST_HEAD(handle_list, handle) handles; /* newest first */
 	struct node_key *key;
 	UT_hash_handle hh;
 };
@@ -73,7 +73,7 @@ struct handle {
 	int fd;           /* source: the backing file, or -1 */
 	DIR *dir;         /* source: the backing directory */
 	struct log_reader *reader;
-	TAILQ_HEAD(, treq) readers; /* held reads, oldest first */
+	TAILQ_HEAD(treq_list, treq) readers; /* held reads, oldest first */
 	void (*ready)(void *arg);
 	void *ready_arg;
 	LIST_ENTRY(handle) link;
@@ -159,6 +159,7 @@ uint64_t node_child_ino(
 /* Spread bits over a word: inode numbers of different origin do not collide in practice. */
 uint64_t node_mix(uint64_t a, uint64_t b);
 
+/* The kind of a row's nodes. */
 const struct kind *kind_of_row(const struct row *row);
 
 /* ---- handle.c ------------------------------------------------------------------------------- */
@@ -174,34 +175,6 @@ int handle_read_text(struct treq *req);
 
 /* Answer a READ from what was pushed, or hold it while can_wait. */
 int handle_read_pushed(struct treq *req, bool can_wait);
-
-/* ---- perms.c -------------------------------------------------------------------------------- */
-
-#define MAY_READ  4
-#define MAY_WRITE 2
-#define MAY_EXEC  1
-
-/* Whether the caller may; 0 or -EACCES. */
-int perms_check(struct treq *req, struct node *node, int may) MUST_USE;
-/* The same for what req->flags open. */
-int perms_check_open(struct treq *req, struct node *node) MUST_USE;
-/* Mode (permission bits), uid and gid of a node, by row and override. */
-void perms_stat(const struct node *node, struct stat *st);
-/* Whether the caller may change what req->set names, given the node's owner in st. */
-int perms_check_setattr(struct treq *req, const struct stat *st) MUST_USE;
-/* SETATTR of nodes that are not backed by a file. */
-int perms_setattr(struct treq *req) MUST_USE;
-/* Forget the overrides of a path and of all below it. */
-void perms_forget(struct tree *tree, const char *path);
-void perms_free(struct tree *tree);
-
-/* ---- file_io.c ------------------------------------------------------------------------------ */
-
-/* READ, WRITE, FSYNC of a real file on the file lane; limit is where a read ends.  Each answers at
- * once or TREE_PARKED. */
-int file_read(struct treq *req, int fd, uint64_t limit) MUST_USE;
-int file_write(struct treq *req, int fd) MUST_USE;
-int file_sync(struct treq *req, int fd) MUST_USE;
 
 /* ---- kind_dir.c ----------------------------------------------------------------------------- */
 

@@ -6,10 +6,11 @@
  * into nodes; a tree without any pays one comparison.  A kind whose nodes are real files has its
  * own answer (kind->perm).
  */
-#include "fsd/tree/node.h"
+#include "fsd/tree/perms.h"
 
 #include "base/auto.h"
 #include "base/mem.h"
+#include "fsd/tree/node.h"
 
 #include <fcntl.h>
 #include <stdlib.h>

@@ -4,7 +4,9 @@
  * write) to its release, and only then is the owner told that the file has settled: flush comes too
  * early, a shell's redirection sends one before the first byte.
  */
+#include "fsd/tree/file_io.h"
 #include "fsd/tree/kind_source.h"
+#include "fsd/tree/perms.h"
 
 #include "base/auto.h"
 #include "base/mem.h"

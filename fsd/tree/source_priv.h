@@ -26,12 +26,13 @@ struct source {
 	int fd;         /* the directory, O_PATH */
 	char *path, *tree_path;
 	struct source_owner owner;
-	struct known *files;         /* hash by name */
-	unsigned scans;              /* counts rescans, to see what they did not meet */
-	TAILQ_HEAD(, known) leaving; /* gone, not told yet; oldest first */
-	TAILQ_ENTRY(source) link;    /* the watch's */
+	struct known *files;                   /* hash by name */
+	unsigned scans;                        /* counts rescans, to see what they did not meet */
+	TAILQ_HEAD(known_list, known) leaving; /* gone, not told yet; oldest first */
+	TAILQ_ENTRY(source) link;              /* the watch's */
 };
 
+/* References keep the directory's descriptor beyond source_close. */
 struct source *source_ref(struct source *source);
 void source_unref(struct source *source);
 

@@ -7,6 +7,7 @@
  * the request again: its answer may have come already.
  */
 #include "fsd/tree/node.h"
+#include "fsd/tree/perms.h"
 
 #include "base/auto.h"
 #include "base/mem.h"

@@ -132,8 +132,8 @@ void node_path(const struct node *node, struct sbuf *out);
 uint64_t node_ino(const struct node *node);
 bool node_is_fresh(const struct node *node);  /* never share its nodeid between lookups */
 bool node_is_source(const struct node *node); /* backed by a real file: may use the page cache */
-bool node_is_kept(const struct node *node);   /* no parameter on its way: the name is always there */
-bool node_is_told(const struct node *node);   /* its row carries `notify`: inotify is promised */
+bool node_is_kept(const struct node *node); /* no parameter on its way: the name is always there */
+bool node_is_told(const struct node *node); /* its row carries `notify`: inotify is promised */
 
 /* Facts a door needs about a handle. */
 bool handle_is_stream(const struct handle *h); /* no meaningful size or offset */

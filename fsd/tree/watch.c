@@ -40,7 +40,7 @@ struct watch {
 	uv_timer_t timer;
 	unsigned open_handles; /* of the loop's, while closing */
 	struct watched *dirs;  /* hash by wd */
-	TAILQ_HEAD(, source) sources;
+	TAILQ_HEAD(source_list, source) sources;
 	/* the first half of a move, until the next event */
 	uint32_t move_cookie;
 	struct source *move_source;

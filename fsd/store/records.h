@@ -40,6 +40,7 @@ struct event {
 };
 STAILQ_HEAD(event_list, event);
 
+/* Returns ev with one reference more.  Thread: core, or whoever alone has the event. */
 struct event *event_ref(struct event *ev);
 void event_unref(struct event *ev); /* accepts NULL */
 
@@ -50,6 +51,7 @@ void event_id_text(const struct event *ev, char ret_id[EVENT_ID_MAX + 1]);
 /* Returns true and the parts when text has the form of an id of ours. */
 bool event_id_parse(const char *text, int64_t *ret_ms, uint64_t *ret_seq, uint32_t *ret_salt);
 
+/* "pending", "processing", "completed", "failed". */
 const char *event_status_name(enum event_status status);
 
 enum exec_status {
@@ -65,6 +67,7 @@ enum exec_status {
 	EXEC_SKIPPED,
 	EXEC_REMOVED,
 };
+/* The constant's name in lower case. */
 const char *exec_status_name(enum exec_status status);
 
 /* The result of one hook for one event. */
@@ -115,6 +118,6 @@ struct hook_stats {
 };
 STAILQ_HEAD(hook_stats_list, hook_stats);
 
-void hook_stats_free(struct hook_stats *h);
+void hook_stats_free(struct hook_stats *h); /* accepts NULL */
 
 #endif

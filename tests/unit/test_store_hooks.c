@@ -375,10 +375,11 @@ START_TEST(views_show_the_ids_of_the_tree)
 	fixture_open(&f);
 	for (size_t i = 0; i < sizeof(seqs) / sizeof(seqs[0]); i++) {
 		AUTO(free) char *sql = NULL;
-		struct event *ev = fixture_make(seqs[i], "custom", "{}");
+		struct event *ev = fixture_make(1, "custom", "{}");
 		char id[EVENT_ID_MAX + 1];
 
-		ev->created_ns = FIXTURE_START_NS + (int64_t)i;
+		ev->seq = seqs[i];
+		ev->created_ns += (int64_t)i;
 		event_id_text(ev, id);
 		ck_assert_int_eq(fixture_append_event(&f, ev), 0);
 		sql = mem_printf("SELECT count(*) FROM events WHERE id = '%s'", id);

@@ -28,7 +28,7 @@
 #include <assert.h>
 
 #define PAGE_MAX    1024
-#define EVENT_BYTES 512 /* an event's strings and structs, roughly, without its data */
+#define EVENT_BYTES 1024 /* an event, its strings and a job, roughly, without its data */
 
 void
 backlog_init(struct dispatcher *d)

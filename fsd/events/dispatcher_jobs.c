@@ -84,7 +84,8 @@ queue_update(struct dispatcher *d, struct hook_queue *queue)
 		free(queue);
 		return;
 	}
-	if (!next || queue->is_ready || queue->running >= concurrency(d, next->run.code))
+	if (!next || queue->is_ready || d->is_draining ||
+		queue->running >= concurrency(d, next->run.code))
 		return;
 	TAILQ_INSERT_TAIL(&d->ready, queue, link);
 	queue->is_ready = true;

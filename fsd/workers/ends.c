@@ -86,7 +86,7 @@ static char *
 interrupted_text(const struct death *death)
 {
 	if (death->pool->is_stopping)
-		return mem_strdup("the master was stopped");
+		return mem_strdup(STOPPED_TEXT);
 	if (death->hook[0])
 		return mem_printf(
 			"its worker ended (%s) while it ran hook '%s'", death->text, death->hook);
@@ -140,7 +140,9 @@ end_check(const struct death *death, struct slot *slot, bool is_culprit)
 	struct check *check = slot->check;
 	AUTO(free) char *text = NULL;
 
-	if (slot->is_overdue) {
+	if (death->pool->is_stopping) {
+		check_settle(death->pool, slot, -ECANCELED, STOPPED_TEXT);
+	} else if (slot->is_overdue) {
 		text = mem_printf("%s: loading it did not end within %d s", check->path,
 			CHECK_TIMEOUT_MS / 1000);
 		check_settle(death->pool, slot, -ETIMEDOUT, text);

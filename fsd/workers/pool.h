@@ -21,7 +21,8 @@
 
 #define GRACE_MS         500  /* past its deadline a run's worker is killed */
 #define CHECK_TIMEOUT_MS 5000 /* for loading a script in a throw-away state */
-#define SOLO_MAX         16   /* processes for hooks that got theirs killed, per user */
+#define STOPPED_TEXT     "the master was stopped"
+#define SOLO_MAX         16 /* processes for hooks that got theirs killed, per user */
 
 /* A check under way; keeps what it takes to ask again. */
 struct check {
@@ -127,6 +128,7 @@ struct workers {
 
 	unsigned cores, limit, timeout_ms, processes, runs;
 	uint64_t memory_bytes;
+	enum log_level level; /* of what workers say */
 	bool is_stopping;
 	unsigned refs; /* open handles and workers; freed with the last after workers_stop */
 };
@@ -170,11 +172,12 @@ void worker_flush(struct worker *w);
 /* ---- talk.c -----------------------------------------------------------------------------------
  */
 
-/* Put a run (its script in front when the worker has not got it), a check or the wish to end a run
- * into w->out. */
+/* Put a run (its script in front when the worker has not got it), a check the wish to end a run
+ * or the pool's log level into w->out. */
 void talk_run(struct worker *w, uint32_t id, const struct run *run);
 void talk_check(struct worker *w, uint32_t id, const struct check *check);
 void talk_cancel(struct worker *w, uint32_t id, enum run_result result);
+void talk_level(struct worker *w);
 
 /* Handle one frame. Returns 0 or -EPROTO. */
 int talk_handle(struct worker *w, struct frame *frame, struct err *err) MUST_USE;

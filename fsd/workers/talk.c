@@ -11,6 +11,8 @@
 #include <inttypes.h>
 #include <string.h>
 
+#define SCRIPTS_MAX 512 /* in one worker */
+
 /* ---- to the worker ----------------------------------------------------------------------------
  */
 
@@ -42,6 +44,20 @@ put_drop(struct worker *w, const struct script *script)
 	frame_end(&w->out, mark);
 }
 
+/* Hooks come and go; a worker keeps SCRIPTS_MAX of them at most.  One that is needed again is sent
+ * again. */
+static void
+drop_oldest(struct worker *w)
+{
+	struct script *oldest = w->scripts; /* the table keeps the order of insertion */
+
+	if (HASH_COUNT(w->scripts) < SCRIPTS_MAX)
+		return;
+	put_drop(w, oldest);
+	HASH_DEL(w->scripts, oldest);
+	free(oldest);
+}
+
 /* Make sure the worker has the script. */
 static void
 need_script(struct worker *w, const struct hook_code *code)
@@ -54,6 +70,7 @@ need_script(struct worker *w, const struct hook_code *code)
 	if (script) {
 		put_drop(w, script);
 	} else {
+		drop_oldest(w);
 		script = NEW(struct script);
 		script->hook_id = code->hook_id;
 		HASH_ADD(hh, w->scripts, hook_id, sizeof(script->hook_id), script);
@@ -113,6 +130,16 @@ talk_cancel(struct worker *w, uint32_t id, enum run_result result)
 	size_t mark = frame_begin(&w->out, MSG_CANCEL, id);
 
 	frame_u32(&w->out, result);
+	frame_end(&w->out, mark);
+	worker_push(w);
+}
+
+void
+talk_level(struct worker *w)
+{
+	size_t mark = frame_begin(&w->out, MSG_LEVEL, 0);
+
+	frame_u32(&w->out, w->pool->level);
 	frame_end(&w->out, mark);
 	worker_push(w);
 }

@@ -221,6 +221,8 @@ worker_new(struct crew *crew, struct workers *pool, enum worker_use use)
 	if (worker_fork(w, &err) < 0) {
 		w->is_exited = true; /* there never was one */
 		worker_lost(w, err.msg);
+	} else {
+		talk_level(w);
 	}
 	return w;
 }

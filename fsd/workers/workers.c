@@ -520,6 +520,7 @@ workers_start(uv_loop_t *loop, const struct worker_options *opt,
 	pool->limit = LIMIT_DEFAULT;
 	pool->timeout_ms = TIMEOUT_MS;
 	pool->memory_bytes = MEMORY_BYTES;
+	pool->level = LOG_LEVEL_INFO;
 	LIST_INIT(&pool->crews);
 	STAILQ_INIT(&pool->dirty);
 	pool->soon.data = pool->deadline.data = pool;
@@ -552,6 +553,21 @@ workers_set_defaults(struct workers *w, unsigned timeout_ms, uint64_t memory_byt
 	w->memory_bytes = memory_bytes;
 }
 
+void
+workers_set_log_level(struct workers *w, enum log_level level)
+{
+	struct crew *crew;
+	struct worker *worker;
+
+	w->level = level;
+	LIST_FOREACH (crew, &w->crews, link) {
+		TAILQ_FOREACH (worker, &crew->workers, link) {
+			if (!worker->is_lost)
+				talk_level(worker);
+		}
+	}
+}
+
 unsigned
 workers_limit(const struct workers *w)
 {
@@ -573,9 +589,17 @@ workers_processes(const struct workers *w)
 void
 workers_run(struct workers *w, struct run *run)
 {
-	assert(run->code->source && run->done && !w->is_stopping);
+	struct run_outcome refused = {.status = EXEC_INTERRUPTED};
+
+	assert(run->code->source && run->done);
 	run->is_restarted = false;
-	pool_place_run(w, run);
+	if (!w->is_stopping) {
+		pool_place_run(w, run);
+		return;
+	}
+	refused.error = mem_strdup(STOPPED_TEXT);
+	run->done(run, &refused);
+	free(refused.error);
 }
 
 void
@@ -596,8 +620,14 @@ workers_cancel(struct workers *w, struct run *run, enum run_result result)
 void
 workers_check(struct workers *w, const struct check_request *req, workers_meta_fn *done, void *arg)
 {
-	struct check *check = NEW(struct check);
+	struct check *check;
+	struct err err;
 
+	if (w->is_stopping) {
+		done(arg, err_set(&err, ECANCELED, STOPPED_TEXT), NULL, &err);
+		return;
+	}
+	check = NEW(struct check);
 	check->path = mem_strdup(req->path);
 	check->source = mem_strndup(req->source, req->source_len);
 	check->source_len = req->source_len;

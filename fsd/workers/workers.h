@@ -63,21 +63,23 @@ int workers_start(uv_loop_t *loop, const struct worker_options *opt,
 	const struct worker_services *services, struct workers **ret_workers,
 	struct err *err) MUST_USE;
 
-/* Settings (config/workers, hook_timeout, hook_memory); take effect at once. */
+/* Settings (config/workers, hook_timeout, hook_memory, log_level); take effect at once. */
 void workers_set_limit(struct workers *w, unsigned invocations);
 void workers_set_defaults(struct workers *w, unsigned timeout_ms, uint64_t memory_bytes);
+void workers_set_log_level(struct workers *w, enum log_level level);
 unsigned workers_limit(const struct workers *w);
 unsigned workers_busy(const struct workers *w);      /* invocations now */
 unsigned workers_processes(const struct workers *w); /* worker processes now */
 
 /* Start an invocation.  The caller keeps to workers_limit(); the pool chooses a process of the
- * hook's uid. */
+ * hook's uid.  done comes later, but at once (interrupted) while workers_stop is at work. */
 void workers_run(struct workers *w, struct run *run);
 /* Ask a run to end with the status given (timeout, interrupted); done follows as always. */
 void workers_cancel(struct workers *w, struct run *run, enum run_result result);
 
 /* Load a script in a throw-away state as the given user; done gets its metadata (JSON) or -EINVAL
- * with "file:line: message", -ETIMEDOUT.  Strings are borrowed during the call. */
+ * with "file:line: message", -ETIMEDOUT; -ECANCELED (says nothing about the script) when the pool
+ * is stopped.  Strings are borrowed during the call. */
 typedef void workers_meta_fn(void *arg, int code, const char *meta, const struct err *err);
 struct check_request {
 	const char *path, *source, *lib_dirs;

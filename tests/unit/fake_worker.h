@@ -2,6 +2,7 @@
  * protocol and does what the type of the event says:
  *
  *	ok      ends with the message "attempt <n> of <label> <version>"
+ *	count   ends with the number of scripts and the log level as message
  *	crash   dies of SIGSEGV while it runs
  *	hang    does not come back
  *	wait    has begun and waits, until it is cancelled
@@ -41,7 +42,7 @@ struct fake {
 	struct worker_page *page;
 	struct sbuf in, out;
 	char script[64]; /* "<label> <version>" of the last one sent */
-	uint32_t flood, flood_answers;
+	uint32_t flood, flood_answers, scripts, level;
 	char question[16]; /* type of the event of the run that asks */
 };
 
@@ -155,6 +156,10 @@ fake_act(struct fake *fake, uint32_t id, const char *type, uint32_t attempt)
 	if (strcmp(type, "ok") == 0) {
 		(void)snprintf(text, sizeof(text), "attempt %u of %s", attempt, fake->script);
 		fake_done(fake, id, RUN_SUCCESS, text);
+	} else if (strcmp(type, "count") == 0) {
+		(void)snprintf(
+			text, sizeof(text), "%u scripts, level %u", fake->scripts, fake->level);
+		fake_done(fake, id, RUN_SUCCESS, text);
 	} else if (strcmp(type, "print") == 0) {
 		fake_done(fake, id, RUN_FAILED, "long");
 	} else if (strcmp(type, "emit") == 0) {
@@ -199,6 +204,7 @@ fake_script(struct fake *fake, struct frame *frame)
 	label = frame_dup_str(frame);
 	(void)snprintf(fake->script, sizeof(fake->script), "%s %u", label, version);
 	free(label);
+	fake->scripts++;
 }
 
 static inline void
@@ -246,6 +252,10 @@ fake_handle(struct fake *fake, struct frame *frame)
 {
 	if (frame->type == MSG_SCRIPT)
 		fake_script(fake, frame);
+	else if (frame->type == MSG_DROP)
+		fake->scripts--;
+	else if (frame->type == MSG_LEVEL)
+		fake->level = frame_get_u32(frame);
 	else if (frame->type == MSG_RUN)
 		fake_run(fake, frame);
 	else if (frame->type == MSG_CHECK)

@@ -7,7 +7,7 @@
 #include <fcntl.h>
 #include <ftw.h>
 
-#define JOBS_MAX 300
+#define JOBS_MAX 700
 
 struct job {
 	struct run run;
@@ -235,6 +235,24 @@ START_TEST(an_edit_sends_the_new_script)
 	run(w, "ok");
 	until_done(w, 2);
 	ck_assert_str_eq(w->jobs[1].outcome.message, "attempt 1 of x@prod 2");
+	world_free(w);
+}
+END_TEST
+
+START_TEST(scripts_of_a_worker_are_bounded)
+{
+	struct world *w = world_new(NULL);
+
+	w->pool->cores = 1;
+	for (unsigned i = 1; i <= 600; i++) {
+		w->code.hook_id = i;
+		run(w, "ok");
+		until_done(w, i);
+	}
+	workers_set_log_level(w->pool, LOG_LEVEL_ERROR);
+	run(w, "count");
+	until_done(w, 601);
+	ck_assert_str_eq(w->jobs[600].outcome.message, "512 scripts, level 3");
 	world_free(w);
 }
 END_TEST
@@ -578,6 +596,22 @@ START_TEST(a_check_that_hangs_is_killed)
 }
 END_TEST
 
+START_TEST(a_stop_says_nothing_about_the_script)
+{
+	struct world *w = world_new(NULL);
+
+	workers_check(w->pool,
+		&(struct check_request){.path = "x", .source = "hang", .source_len = 4}, on_checked,
+		w);
+	(void)uv_run(&w->loop, UV_RUN_NOWAIT);
+	workers_stop(w->pool);
+	ck_assert_uint_eq(w->checked, 1);
+	ck_assert_int_eq(w->check_code, -ECANCELED);
+	w->pool = NULL;
+	world_free(w);
+}
+END_TEST
+
 /* ---- the fence --------------------------------------------------------------------------------
  */
 
@@ -717,6 +751,7 @@ make_suite(void)
 	tcase_set_timeout(t, 30);
 	tcase_add_test(t, a_run_and_its_result);
 	tcase_add_test(t, an_edit_sends_the_new_script);
+	tcase_add_test(t, scripts_of_a_worker_are_bounded);
 	tcase_add_test(t, cut_output_says_so);
 	tcase_add_test(t, many_large_runs);
 	tcase_add_test(t, a_cancelled_run_ends);
@@ -726,6 +761,7 @@ make_suite(void)
 	tcase_add_test(t, an_answer_may_come_after_the_end);
 	tcase_add_test(t, a_check_gives_metadata);
 	tcase_add_test(t, a_check_that_hangs_is_killed);
+	tcase_add_test(t, a_stop_says_nothing_about_the_script);
 	suite_add_tcase(suite, t);
 	t = tcase_create("ends");
 	tcase_set_timeout(t, 30);

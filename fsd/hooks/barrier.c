@@ -6,7 +6,7 @@
  * HOOK_SETTLE_MS it is late: events no longer wait, and the version will begin where they are by
  * then.  The list of pending hooks is in the order of their beginning, which is that of seq and of
  * time, so its head answers every question; the timer runs only while it is not empty. */
-#include "fsd/hooks/registry.h"
+#include "fsd/hooks/flow.h"
 
 void
 hook_timer_arm(uv_timer_t *timer, uint64_t until, uv_timer_cb fn)

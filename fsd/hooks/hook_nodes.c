@@ -1,6 +1,6 @@
 /* The hooks' files in the tree: hooks/, lib/, ctl/hooks.jsonl, ctl/hooks/<hook>/ and templates/,
  * at the root and in every stack.  Rows stand in mount-layout/hooks.rows. */
-#include "fsd/hooks/registry.h"
+#include "fsd/hooks/flow.h"
 
 #include "base/auto.h"
 #include "base/clock.h"

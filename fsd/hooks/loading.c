@@ -7,7 +7,7 @@
  *
  * A removal is a registration as well, which ends after HOOK_GRACE_MS unless the file returns:
  * editors that save by renaming the old file away never take a hook out of service. */
-#include "fsd/hooks/registry.h"
+#include "fsd/hooks/flow.h"
 
 #include "base/auto.h"
 #include "base/mem.h"

@@ -3,7 +3,7 @@
  * What is in memory is what holds; the file is written whole, beside its place and renamed over it,
  * on the file lane, and the write that asked for it is answered when that is done.  The lane keeps
  * the order, so the last answer is about the last content.  The files are read at start. */
-#include "fsd/hooks/registry.h"
+#include "fsd/hooks/flow.h"
 
 #include "base/auto.h"
 #include "base/file.h"

@@ -4,7 +4,7 @@
  * counters and its overrides when the file is edited, removed and written again, whatever an editor
  * does to inodes on the way.  It is therefore never freed while the daemon runs; how many there are
  * is bounded by the names ever used.  What the tree shows are the hooks that have a file now. */
-#include "fsd/hooks/registry.h"
+#include "fsd/hooks/flow.h"
 
 #include "base/auto.h"
 #include "base/mem.h"

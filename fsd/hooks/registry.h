@@ -85,6 +85,7 @@ struct hook {
 	TAILQ_ENTRY(hook) dir_link, pending_link, leaving_link, queue_link, log_link;
 	UT_hash_handle by_name_hh, by_alias_hh, by_id_hh;
 };
+/* Hooks that wait for something, first come first. */
 TAILQ_HEAD(hook_queue, hook);
 
 /* A version: what others see of it as struct hook_code. */
@@ -124,15 +125,21 @@ struct hooks {
 	struct hook_settings defaults;
 };
 
-/* ---- registry.c -------------------------------------------------------------------------------
- */
+/* ---- registry.c ------------------------------------------------------------------------------ */
 
+/* By stack, by name in a directory, by id; NULL when there was never one. */
 struct hook_dir *hook_dir_find(struct hooks *hooks, const char *stack);
+/* Also one whose file is gone. */
 struct hook *hook_find(struct hook_dir *dir, const char *name);
+/* 0 finds none. */
 struct hook *hook_find_id(struct hooks *hooks, uint64_t id);
+
+/* Find it or make it, without a file and without an id. */
 struct hook *hook_make(struct hook_dir *dir, const char *name);
+/* Once. */
 void hook_set_id(struct hook *hook, uint64_t id);
-void hook_set_name(struct hook *hook, const char *name); /* free in its directory */
+/* The name must be free in its directory. */
+void hook_set_name(struct hook *hook, const char *name);
 
 /* The stem of a file that is a hook ("a.lua" -> "a"), owned; NULL for every other file. */
 char *hook_stem(const char *file);
@@ -140,9 +147,9 @@ char *hook_stem(const char *file);
 /* "/hooks/x.lua" or "/stacks/<stack>/hooks/x.lua".  Returns owned. */
 char *hook_path(const struct hook *hook);
 
-/* Let settings.alias lead to the hook, unless the name is taken: then alias_refused says by whom.
- */
+/* Let settings.alias lead to it, unless the name is taken: then alias_refused says by whom. */
 void hook_alias_claim(struct hook *hook);
+/* It leads to it no more; needed before settings.alias is freed. */
 void hook_alias_drop(struct hook *hook);
 
 /* The file came or went: the tree is told. */
@@ -150,124 +157,28 @@ void hook_show(struct hook *hook, bool has_file);
 /* One of its files under ctl/ shows something else now. */
 void hook_changed(struct hook *hook, const char *file);
 
-/* A user as the system knows him, looked up once; an unknown one has the home "/". */
 struct hook_user {
 	uid_t uid;
 	char *name, *home;
 	UT_hash_handle hh;
 };
+/* A user as the system knows him, looked up once; an unknown one has the home "/". */
 const struct hook_user *hook_user(struct hooks *hooks, uid_t uid);
 
-/* ---- loading.c --------------------------------------------------------------------------------
- */
-
-/* What a source directory says about hooks/ and lib/ (struct source_owner). */
-void hook_file_changed(void *dir, enum source_change what, const char *name, const char *new_name);
-void hook_file_left(void *dir, const char *name);
-void hook_lib_changed(void *dir, enum source_change what, const char *name, const char *new_name);
-
-/* A file is there: read it and judge what changed. */
-void hook_load(struct hook *hook);
-/* No file: the hook is closed now. */
-void hook_close(struct hook *hook);
-
-void hook_loading_init(struct hooks *hooks);
-void hook_loading_fini(struct hooks *hooks);
-
-/* ---- barrier.c --------------------------------------------------------------------------------
- */
-
-/* A registration begins: events accepted from now on wait for it.  No effect when one is open. */
-void hook_barrier_begin(struct hook *hook);
-/* It ended, in whatever way. */
-void hook_barrier_end(struct hook *hook);
-/* The first event that an interval may begin or end with that changes now. */
-uint64_t hook_boundary(const struct hook *hook);
-/* (Re)start a timer for a loop time. */
-void hook_timer_arm(uv_timer_t *timer, uint64_t until, uv_timer_cb fn);
-void hook_barrier_init(struct hooks *hooks);
-
-/* ---- service.c --------------------------------------------------------------------------------
- */
-
-/* What the hook is when its script says this: with the overrides. */
-int hook_effective(struct hook *hook, const char *script, struct hook_settings *ret_settings,
-	struct err *err) MUST_USE;
-/* What was loaded from the hook's file. */
-struct hook_file {
-	char *source; /* taken */
-	size_t len;
-	uint64_t hash;
-	uid_t uid;
-	gid_t gid;
-};
-/* Put it in service unless it is already.  Takes: settings and file->source. */
-void hook_serve(struct hook *hook, struct hook_file *file, const char *script,
-	struct hook_settings *settings);
-/* Its name in the store is its name now. */
-void hook_store_name(struct hook *hook);
-/* Take the hook out of service. */
-void hook_retire(struct hook *hook);
-/* Compute the settings of the version in service anew; done follows, perhaps at once. */
-void hook_apply(struct hook *hook, hook_ready_fn *done, void *arg);
-
-/* ---- versions.c -------------------------------------------------------------------------------
- */
-
-/* What a version is made of, beside the hook's name and place. */
-struct release_parts {
-	const struct hook_settings *settings;
-	uint32_t version;
-	uint64_t from_seq, to_seq;
-	uid_t uid;
-	gid_t gid;
-	char *source; /* taken; NULL: in the store */
-	size_t source_len;
-};
-/* Make a version and put it in the index and the hook's list.  Returns borrowed: the hook's. */
-struct release *release_add(struct hook *hook, const struct release_parts *parts);
-/* The meta column of the store: effective settings for people and views, "script" with what the
- * script says, and whose file it was.  write returns owned. */
-char *release_meta_write(const struct release_parts *parts, const char *script);
-int release_meta_read(const char *meta, struct release_parts *parts,
-	struct hook_settings *ret_settings, char **ret_script, struct err *err) MUST_USE;
-
-/* It matches no event from to_seq on. */
-void release_end(struct release *release, uint64_t to_seq);
-/* Where `require` looks, one directory a line.  Returns owned. */
-char *release_lib_dirs(const struct hook_dir *dir, const char *wall);
-
-/* Forget ended versions that no unfinished event can match. */
-void release_prune(struct hook *hook);
-void release_drop_all(struct hook *hook);
-
-/* ---- overrides.c ------------------------------------------------------------------------------
- */
-
-/* The stack is removed: its overrides go with it.  Blocks: briefly. */
-void hook_overrides_remove(struct hook_dir *dir);
-/* Read hooks.d/<hook>.conf of every hook of the directory.  Blocks: yes (start only). */
-int hook_overrides_load(struct hook_dir *dir, struct err *err) MUST_USE;
-/* Change one override, write the file, apply it; done follows.  -EINVAL when the text is no value
- * of the setting: done is not called then. */
-int hook_override_write(struct hook *hook, enum hook_setting setting, const char *text,
-	hook_ready_fn *done, void *arg, struct err *err) MUST_USE;
-/* The hook's name changed. */
-void hook_overrides_rename(struct hook *hook, const char *old_name);
-
-/* ---- stats.c ----------------------------------------------------------------------------------
- */
+/* ---- stats.c --------------------------------------------------------------------------------- */
 
 /* One line each: "p50 1.2ms". */
 void hook_latency_show(const struct hook *hook, struct sbuf *out);
 /* The log, opened when it is not; borrowed until the next call. */
 int hook_log_open(struct hook *hook, struct log_file **ret_log, struct err *err) MUST_USE;
+/* Make the directory of logs; close them; free what a hook has of both. */
 int hook_stats_init(struct hooks *hooks, struct err *err) MUST_USE;
+/* Lines appended are written while the file lane runs. */
 void hook_stats_stop(struct hooks *hooks);
+/* Its counters stay with the store. */
 void hook_stats_fini(struct hook *hook);
 
-/* ---- hook_nodes.c -----------------------------------------------------------------------------
- */
+/* ---- hook_nodes.c ---------------------------------------------------------------------------- */
 
 /* The line of ctl/hooks/<hook>/status, without its newline. */
 void hook_status_show(const struct hook *hook, struct sbuf *out);

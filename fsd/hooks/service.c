@@ -3,7 +3,7 @@
  * A version is replaced when anything changes that a worker would notice: the source, who owns the
  * file, the hook's name, or a setting, whether the script or an override says it.  The old one ends
  * where the new one begins, so every event has exactly one. */
-#include "fsd/hooks/registry.h"
+#include "fsd/hooks/flow.h"
 
 #include "base/auto.h"
 #include "base/clock.h"

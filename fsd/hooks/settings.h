@@ -31,12 +31,14 @@ struct hook_settings {
 	unsigned concurrency;  /* 0: the default */
 };
 
+/* Leaves it all zero. */
 void hook_settings_fini(struct hook_settings *s);
 static inline void
 hook_settings_auto(struct hook_settings *s)
 {
 	hook_settings_fini(s);
 }
+/* Overwrites to, which must be zero or finished. */
 void hook_settings_copy(struct hook_settings *to, const struct hook_settings *from);
 
 /* Read the metadata a worker found (a JSON object).  -EINVAL names the field that is wrong. */
@@ -70,7 +72,9 @@ struct hook_overrides {
 	char *text[SETTING_COUNT]; /* NULL: as the script says */
 };
 
+/* Leaves it without overrides. */
 void hook_overrides_fini(struct hook_overrides *o);
+/* Whether nothing is overridden. */
 bool hook_overrides_is_empty(const struct hook_overrides *o);
 
 /* Judge a value and keep it in its one written form; an empty text removes the override.  -EINVAL
@@ -81,6 +85,7 @@ int hook_override_set(struct hook_overrides *o, enum hook_setting setting, const
 /* Read the lines `key = value` of hooks.d/<hook>.conf; # begins a comment.  -EINVAL says on which
  * line. */
 int hook_overrides_parse(struct hook_overrides *o, const char *text, struct err *err) MUST_USE;
+/* Append the same lines. */
 void hook_overrides_format(const struct hook_overrides *o, struct sbuf *out);
 
 /* Put them over what the script says. */

@@ -9,7 +9,7 @@
  * with ".*", and under "*", so that a search costs what it finds, with ten thousand hooks too.
  * Other patterns ("*.failed") are a list that is tried one by one.  A version found under two of
  * its patterns is reported once: it bears the stamp of the search. */
-#include "fsd/hooks/registry.h"
+#include "fsd/hooks/flow.h"
 
 #include "base/auto.h"
 #include "base/mem.h"

@@ -6,7 +6,7 @@
 #include "base/auto.h"
 #include "base/clock.h"
 #include "base/mem.h"
-#include "fsd/hooks/registry.h"
+#include "fsd/hooks/flow.h"
 #include "fsd/lane.h"
 #include "fsd/tree/rows.h"
 #include "fsd/tree/tree.h"

@@ -1,3 +1,4 @@
+/* Replacing small files. */
 #include "base/file.h"
 
 #include "base/auto.h"

@@ -11,7 +11,7 @@ local hook = {
 	concurrency = 1, -- two at once would both see the old time
 }
 
-function hook.execute(event)
+function hook.execute()
 	local now = os.time()
 	local last = state.get("last_scale_time") or 0
 

@@ -62,6 +62,11 @@ value_done(struct treq *req, int code)
 		return code;
 	}
 	node_changed(h->node);
+	if ((h->flags & O_ACCMODE) == O_RDWR) { /* who writes and reads sees what was taken */
+		sbuf_reset(&h->text);
+		if (text_render(h->node, &h->text, NULL) < 0)
+			sbuf_reset(&h->text); /* the next open tells why */
+	}
 	return req->op == TREE_WRITE ? (int)req->size : 0;
 }
 

@@ -16,13 +16,16 @@ struct source;
 struct tree;
 
 enum source_change {
-	SOURCE_BEGUN, /* a file was opened for writing, truncated or renamed over: its content is in
-			 flux */
-	SOURCE_SETTLED, /* closed after a change, renamed into place, or found changed on disk */
-	SOURCE_REMOVED, /* unlinked or renamed away (a settle of the same name may follow at once)
-			 */
-	SOURCE_RENAMED, /* name -> new_name inside this directory; sent instead of REMOVED and
-			   SETTLED */
+	/* A file was made, opened with O_TRUNC, or written for the first time since it was opened:
+	 * its content is in flux.  A SETTLED, REMOVED or RENAMED of the name follows. */
+	SOURCE_BEGUN,
+	/* Closed after a change, given another mode or owner, or found changed on the disk. */
+	SOURCE_SETTLED,
+	/* Gone, and not back within 200 ms. */
+	SOURCE_REMOVED,
+	/* name -> new_name inside the source, whatever stood under new_name before; sent instead of
+	 * REMOVED and SETTLED.  An editor's temporary file arrives this way. */
+	SOURCE_RENAMED,
 };
 
 struct source_owner {

@@ -96,8 +96,8 @@ struct treq {
 };
 
 /* Build the tree over a table of rows (the daemon: tree_rows, tree_row_count; borrowed).  files is
- * the lane for what a backing file may make wait; it must be stopped before tree_free, which wants
- * the loop to run once more.  Returns owned. */
+ * the lane for what a backing file may make wait; it must be stopped, and sources closed, before
+ * tree_free, which wants the loop to run once more.  Returns owned. */
 struct row;
 struct tree *tree_new(
 	uv_loop_t *loop, struct lane *files, const struct row *rows, unsigned row_count);

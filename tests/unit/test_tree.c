@@ -472,6 +472,20 @@ START_TEST(a_value_in_pieces_is_one_value)
 }
 END_TEST
 
+START_TEST(a_value_is_read_back)
+{
+	int code;
+	char text[4096];
+	struct handle *h = open_path(&f, "/value", O_RDWR, &code);
+
+	ck_assert_int_eq(read_at(&f, h, 0, text), 6);
+	ck_assert_int_eq(write_at(&f, h, "twelve\n", 6), 7);
+	ck_assert_int_eq(read_at(&f, h, 0, text), 7);
+	ck_assert_str_eq(text, "twelve\n");
+	tree_release(h);
+}
+END_TEST
+
 START_TEST(a_value_can_be_answered_later)
 {
 	int code;
@@ -885,6 +899,7 @@ add_tests(TCase *tc)
 	tcase_add_test(tc, mtime_moves_with_the_content);
 	tcase_add_test(tc, a_value_acts_in_write);
 	tcase_add_test(tc, a_value_in_pieces_is_one_value);
+	tcase_add_test(tc, a_value_is_read_back);
 	tcase_add_test(tc, a_value_can_be_answered_later);
 	tcase_add_test(tc, a_value_is_bounded);
 	tcase_add_test(tc, verbs_are_taken_line_by_line);

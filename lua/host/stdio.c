@@ -302,6 +302,7 @@ sandbox_open_io(lua_State *L)
 	add_stream(L, "stderr");
 	if (!library_push(L, state_of(L)->worker->library, "host", "lines"))
 		return luaL_error(L, "lua/host/lines.lua is missing in this build");
+	lua_call(L, 0, 1);
 	lua_getfield(L, -2, "open");
 	lua_call(L, 1, 1);
 	lua_setfield(L, -2, "lines");

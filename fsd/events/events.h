@@ -46,7 +46,8 @@ void events_set_window(struct events *events, size_t ids);
 /* Refuse new events from now on (-ESHUTDOWN). */
 void events_stop(struct events *events);
 
-/* Runs what intake holds to its end.  No handle of the room may be open.  Accepts NULL. */
+/* After store_close and tree_free: no request is under way and no node refers to an event any more;
+ * before the files' lane is stopped.  Wants the loop to run once more.  Accepts NULL. */
 void events_free(struct events *events);
 
 struct events_figures {

@@ -6,6 +6,7 @@
 #include "fsd/tree/room.h"
 #include "handlers.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -135,10 +136,10 @@ struct wait {
 static void
 tell(struct handle *h, enum event_status status)
 {
-	const char *name = event_status_name(status);
+	char line[32];
+	int len = snprintf(line, sizeof(line), "%s\n", event_status_name(status));
 
-	handle_push(h, name, strlen(name));
-	handle_push(h, "\n", 1);
+	handle_push(h, line, (size_t)len); /* at once: a held read takes what one push brings */
 	handle_eof(h);
 }
 

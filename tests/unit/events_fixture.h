@@ -10,6 +10,7 @@
 #include "tests/unit/tree_fixture.h"
 
 #include <ftw.h>
+#include <sqlite3.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -53,6 +54,8 @@ rig_start(struct rig *rig)
 	tree_on_refusal(rig->t.tree, rig_refusal, rig);
 }
 
+static inline void rig_add_hook(struct rig *rig);
+
 static inline void
 rig_open(struct rig *rig)
 {
@@ -62,6 +65,7 @@ rig_open(struct rig *rig)
 	(void)snprintf(rig->log, sizeof(rig->log), "%s/events.log", rig->dir);
 	(void)snprintf(rig->log_dir, sizeof(rig->log_dir), "%s/events.log.d", rig->dir);
 	rig_start(rig);
+	rig_add_hook(rig);
 }
 
 static inline void
@@ -70,6 +74,20 @@ rig_stop(struct rig *rig)
 	store_close(rig->store);
 	events_free(rig->events);
 	fixture_stop(&rig->t);
+}
+
+/* Make the closed store look as if its master had been killed. */
+static inline void
+rig_mark_crashed(struct rig *rig)
+{
+	char path[128];
+	sqlite3 *db;
+
+	(void)snprintf(path, sizeof(path), "%s/hooks.db", rig->dir);
+	ck_assert_int_eq(sqlite3_open(path, &db), SQLITE_OK);
+	ck_assert_int_eq(
+		sqlite3_exec(db, "UPDATE counter SET is_open = 1", NULL, NULL, NULL), SQLITE_OK);
+	ck_assert_int_eq(sqlite3_close(db), SQLITE_OK);
 }
 
 static inline int
@@ -145,6 +163,25 @@ rig_done(void *arg, int code, const struct err *err)
 	rig->waiting--;
 }
 
+/* The hook whose results rig_finish makes. */
+static inline void
+rig_add_hook(struct rig *rig)
+{
+	struct hook_version v = {.hook_id = 1, .version = 1, .from_seq = 1};
+
+	v.name = mem_strdup("notify");
+	v.stack = mem_strdup("");
+	v.types = mem_strdup("*");
+	v.meta = mem_strdup("{}");
+	v.source = mem_strdup("return {}");
+	v.source_len = strlen(v.source);
+	rig->waiting++;
+	store_put_version(rig->store, &v, rig_done, rig);
+	rig_wait(rig);
+	ck_assert_int_eq(rig->code, 0);
+	free(v.name), free(v.stack), free(v.types), free(v.meta), free(v.source);
+}
+
 /* One hook ran: the event is final in the store, and told if the room should hear of it. */
 static inline void
 rig_finish(struct rig *rig, const char *id, enum event_status status, bool is_told)
@@ -175,7 +212,6 @@ rig_finish(struct rig *rig, const char *id, enum event_status status, bool is_to
 		struct execution copy = {.seq = ev->seq, .hook_id = 1, .version = 1, .attempts = 1};
 
 		copy.status = status == EVENT_FAILED ? EXEC_FAILED : EXEC_SUCCESS;
-		copy.hook = copy.output = NULL;
 		copy.hook = mem_strdup("notify");
 		copy.output = mem_strdup("printed");
 		copy.started_ns = ev->processed_ns;

@@ -717,6 +717,26 @@ START_TEST(failed_read_is_repeated)
 }
 END_TEST
 
+START_TEST(what_comes_during_a_read_is_bounded_too)
+{
+	struct world *w = world_new();
+
+	add_hook(w, (char *)"a", (char *)"*");
+	dispatcher_set_buffer(w->d, 4);
+	dispatcher_start(w->d);
+	spin(w);
+	read_make(w);
+	for (int i = 0; i < 20; i++)
+		raise_event(w, "a.b");
+	read_answer(w, 0);
+	spin(w);
+	ck_assert_ptr_null(dispatcher_find(w->d, 5));
+	settle_all(w);
+	ck_assert_uint_eq(w->events.count, 20);
+	world_free(w);
+}
+END_TEST
+
 /* A generator of our own, so that a failing seed can be run again anywhere. */
 static unsigned
 pick(uint64_t *state, unsigned below)
@@ -904,6 +924,7 @@ main(void)
 	tcase_add_test(t, event_in_the_page_and_announced_later);
 	tcase_add_test(t, event_announced_after_the_page_was_made);
 	tcase_add_test(t, failed_read_is_repeated);
+	tcase_add_test(t, what_comes_during_a_read_is_bounded_too);
 	tcase_add_loop_test(t, hand_over_loses_and_doubles_nothing, 0, 100);
 	tcase_add_test(t, results_are_committed_together);
 	tcase_add_test(t, failed_commit_is_repeated);

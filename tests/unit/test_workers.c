@@ -713,6 +713,36 @@ START_TEST(who_holds_the_lock_is_ended)
 }
 END_TEST
 
+/* What a hook started holds no lock, but its environment tells. */
+START_TEST(who_carries_the_scope_is_ended)
+{
+	char dir[] = "/tmp/test_workers.XXXXXX";
+	struct fence first = {.lock_fd = -1}, second = {.lock_fd = -1};
+	int ends[2], status;
+	char byte;
+	pid_t left;
+
+	ck_assert_ptr_nonnull(mkdtemp(dir));
+	ck_assert_int_eq(fence_take(dir, &first, NULL), 0);
+	ck_assert_int_eq(pipe2(ends, O_CLOEXEC), 0);
+	left = fork();
+	if (left == 0) {
+		(void)setenv(WORKER_SCOPE_ENV, first.scope, 1);
+		(void)execlp("sleep", "sleep", "1000", (char *)NULL);
+		_exit(127);
+	}
+	(void)close(ends[1]);
+	ck_assert_int_eq(read(ends[0], &byte, 1), 0); /* it has executed the program */
+	fence_fini(&first);
+	ck_assert_int_eq(fence_take(dir, &second, NULL), 0);
+	ck_assert_int_eq(waitpid(left, &status, WNOHANG), left);
+	ck_assert(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+	(void)close(ends[0]);
+	fence_fini(&second);
+	ck_assert_int_eq(nftw(dir, remove_one, 8, FTW_DEPTH | FTW_PHYS), 0);
+}
+END_TEST
+
 /* ---- slots ------------------------------------------------------------------------------------
  */
 
@@ -776,6 +806,7 @@ make_suite(void)
 	tcase_add_test(t, stop_ends_what_hooks_left);
 	tcase_add_test(t, the_next_master_ends_what_is_left);
 	tcase_add_test(t, who_holds_the_lock_is_ended);
+	tcase_add_test(t, who_carries_the_scope_is_ended);
 	tcase_add_test(t, an_old_number_finds_nothing);
 	suite_add_tcase(suite, t);
 	return suite;

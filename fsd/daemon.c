@@ -42,6 +42,21 @@ wait_for_child(int fd)
 	_exit(EXIT_FAILURE);
 }
 
+/* At once, not when ready: what is started on the way there would keep the terminal, or the pipe of
+ * `$(sloth-runner master start)`, for as long as it lives. */
+static void
+drop_terminal(void)
+{
+	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+
+	if (null < 0)
+		return;
+	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+		(void)dup2(null, fd); /* both descriptors are open */
+	if (null > STDERR_FILENO)
+		(void)close(null);
+}
+
 int
 daemon_begin(bool is_foreground, struct daemon *ret_daemon, struct err *err)
 {
@@ -66,6 +81,7 @@ daemon_begin(bool is_foreground, struct daemon *ret_daemon, struct err *err)
 	(void)close(fds[0]);
 	ret_daemon->ready_fd = fds[1];
 	(void)setsid(); /* a fresh child leads no group, so this cannot fail */
+	drop_terminal();
 	if (chdir("/") < 0)
 		return err_set(err, errno, "chdir to / failed: %s", strerror(errno));
 	return 0;
@@ -92,19 +108,6 @@ notify_systemd(const char *state)
 }
 
 static void
-drop_terminal(void)
-{
-	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
-
-	if (null < 0)
-		return;
-	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
-		(void)dup2(null, fd); /* both descriptors are open */
-	if (null > STDERR_FILENO)
-		(void)close(null);
-}
-
-static void
 tell_parent(struct daemon *daemon, const char *said, size_t len)
 {
 	ssize_t n = write(daemon->ready_fd, said, len);
@@ -116,10 +119,8 @@ tell_parent(struct daemon *daemon, const char *said, size_t len)
 void
 daemon_ready(struct daemon *daemon)
 {
-	if (daemon->ready_fd >= 0) {
+	if (daemon->ready_fd >= 0)
 		tell_parent(daemon, "", 1);
-		drop_terminal();
-	}
 	notify_systemd("READY=1");
 }
 

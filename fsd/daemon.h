@@ -11,12 +11,12 @@ struct daemon {
 	int ready_fd; /* the waiting parent; -1 in the foreground */
 };
 
-/* Fork into a session of its own unless is_foreground; returns only in the process that goes on.
- * The parent waits for daemon_ready or daemon_failed and exits 0 or 1 with the message printed.
- * Call it before any thread is made. */
+/* Fork into a session of its own, without a terminal, unless is_foreground; returns only in the
+ * process that goes on. The parent waits for daemon_ready or daemon_failed and exits 0 or 1 with
+ * the message printed. Call it before any thread is made. */
 int daemon_begin(bool is_foreground, struct daemon *ret_daemon, struct err *err) MUST_USE;
 
-/* Mounted: release the parent, drop its terminal, tell systemd (NOTIFY_SOCKET). */
+/* Mounted: release the parent, tell systemd (NOTIFY_SOCKET). */
 void daemon_ready(struct daemon *daemon);
 
 /* Could not start: let the parent print why, or print it. */

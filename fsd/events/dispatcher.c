@@ -59,8 +59,7 @@ dispatcher_retry_later(struct dispatcher *d)
 		(void)uv_timer_start(&d->retry, on_retry, RETRY_MS, 0); /* cannot fail */
 }
 
-/* ---- life -------------------------------------------------------------------------------------
- */
+/* ---- life ----------------------------------------------------------------------------------- */
 
 static void
 on_settled(void *arg)
@@ -146,8 +145,7 @@ dispatcher_drain(struct dispatcher *d, void (*drained)(void *arg), void *arg)
 	dispatcher_wake(d);
 }
 
-/* ---- what others ask --------------------------------------------------------------------------
- */
+/* ---- what others ask ------------------------------------------------------------------------ */
 
 static struct held *
 find(struct dispatcher *d, uint64_t seq)

@@ -112,8 +112,7 @@ void dispatcher_wake(struct dispatcher *d);
 /* Turns wait a second: the store failed. */
 void dispatcher_retry_later(struct dispatcher *d);
 
-/* ---- dispatcher_backlog.c ---------------------------------------------------------------------
- */
+/* ---- dispatcher_backlog.c ------------------------------------------------------------------- */
 
 /* Nothing is known yet: behind from the first event on. */
 void backlog_init(struct dispatcher *d);
@@ -124,8 +123,7 @@ void held_free(struct dispatcher *d, struct held *held);
 /* Let go of all events, final or not. */
 void backlog_fini(struct dispatcher *d);
 
-/* ---- dispatcher_jobs.c ------------------------------------------------------------------------
- */
+/* ---- dispatcher_jobs.c ---------------------------------------------------------------------- */
 
 /* An execution recorded in an earlier life becomes a job that has its result.  Takes: the strings
  * of ex. */
@@ -141,8 +139,7 @@ void job_free(struct job *job);
 /* Frees the queues; their jobs belong to the events. */
 void jobs_fini(struct dispatcher *d);
 
-/* ---- dispatcher_save.c ------------------------------------------------------------------------
- */
+/* ---- dispatcher_save.c ---------------------------------------------------------------------- */
 
 /* A job has its result. */
 void save_result(struct dispatcher *d, struct job *job);

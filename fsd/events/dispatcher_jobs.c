@@ -18,8 +18,7 @@
 
 #define MATCH_TURN_MAX 1024 /* events matched in one turn of the loop */
 
-/* ---- jobs -------------------------------------------------------------------------------------
- */
+/* ---- jobs ----------------------------------------------------------------------------------- */
 
 void
 job_free(struct job *job)
@@ -60,8 +59,7 @@ settle(struct dispatcher *d, struct job *job, enum exec_status status)
 		save_ended(d, held);
 }
 
-/* ---- queues -----------------------------------------------------------------------------------
- */
+/* ---- queues --------------------------------------------------------------------------------- */
 
 static unsigned
 concurrency(const struct dispatcher *d, const struct hook_code *code)
@@ -107,8 +105,7 @@ queue_of(struct dispatcher *d, uint64_t hook_id)
 	return queue;
 }
 
-/* ---- running ----------------------------------------------------------------------------------
- */
+/* ---- running -------------------------------------------------------------------------------- */
 
 /* The job runs no more: make room for the next. */
 static void
@@ -210,8 +207,7 @@ jobs_start(struct dispatcher *d)
 	}
 }
 
-/* ---- matching ---------------------------------------------------------------------------------
- */
+/* ---- matching ------------------------------------------------------------------------------- */
 
 struct matching {
 	struct dispatcher *d;

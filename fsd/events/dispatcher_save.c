@@ -88,8 +88,7 @@ save_is_idle(const struct dispatcher *d)
 	return !d->is_saving && STAILQ_EMPTY(&d->results) && STAILQ_EMPTY(&d->ended);
 }
 
-/* ---- after the commit -------------------------------------------------------------------------
- */
+/* ---- after the commit ----------------------------------------------------------------------- */
 
 static void
 tell_final(struct dispatcher *d, struct held *held)
@@ -154,8 +153,7 @@ on_saved(void *arg, int code, const struct err *err)
 	dispatcher_wake(d);
 }
 
-/* ---- the commit -------------------------------------------------------------------------------
- */
+/* ---- the commit ----------------------------------------------------------------------------- */
 
 void
 save_begin(struct dispatcher *d)
@@ -186,8 +184,7 @@ save_begin(struct dispatcher *d)
 	free(finals);
 }
 
-/* ---- events a second --------------------------------------------------------------------------
- */
+/* ---- events a second ------------------------------------------------------------------------ */
 
 void
 rate_count(struct rate *rate, uint64_t second)

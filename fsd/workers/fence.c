@@ -45,8 +45,7 @@ dir_auto(DIR **dir)
 		(void)closedir(*dir); /* only read from */
 }
 
-/* ---- marks ------------------------------------------------------------------------------------
- */
+/* ---- marks ---------------------------------------------------------------------------------- */
 
 static bool
 read_whole(int fd, struct sbuf *out)
@@ -102,8 +101,7 @@ has_open(pid_t pid, const struct stat *file)
 	return false;
 }
 
-/* ---- killing ----------------------------------------------------------------------------------
- */
+/* ---- killing -------------------------------------------------------------------------------- */
 
 struct hunt {
 	const char *variable;     /* "NAME=value" */
@@ -185,8 +183,7 @@ fence_sweep(const char *scope, unsigned timeout_ms)
 	return sweep(scope, NULL, clock_mono_ns() + timeout_ms * NS_PER_MS);
 }
 
-/* ---- the lock ---------------------------------------------------------------------------------
- */
+/* ---- the lock ------------------------------------------------------------------------------- */
 
 static int
 lock_wait(struct fence *fence, const char *path, struct err *err)

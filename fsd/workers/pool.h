@@ -1,6 +1,7 @@
 /* The pool's inside, shared by its files:
  *
- *	workers.c  what others call: life, settings, choosing a process, deadlines
+ *	workers.c  what others call: life, settings, deadlines
+ *	place.c    choosing a process
  *	worker.c   one process: fork, socket, kill
  *	talk.c     frames to and from a worker
  *	ends.c     a worker is gone: whose fault, what becomes of its runs
@@ -133,26 +134,28 @@ struct workers {
 	unsigned refs; /* open handles and workers; freed with the last after workers_stop */
 };
 
-/* ---- workers.c --------------------------------------------------------------------------------
- */
+/* ---- workers.c ------------------------------------------------------------------------------ */
 
 /* Flush and bury when this turn of the loop is over. */
 void pool_soon(struct workers *pool);
 void pool_unref(struct workers *pool);
+/* Fire at this time at the latest. */
+void pool_arm(struct workers *pool, uint64_t deadline_ns);
+/* Ask the zygote for a worker; starts the zygote when there is none. */
+int pool_ask_zygote(struct workers *pool, const struct zygote_fork *req, struct err *err) MUST_USE;
+
+/* ---- place.c -------------------------------------------------------------------------------- */
+
 /* Give a run or a check to a process. */
 void pool_place_run(struct workers *pool, struct run *run);
 void pool_place_check(struct workers *pool, struct check *check);
 /* Take a slot from its worker and free it. */
 void pool_release(struct workers *pool, struct slot *slot);
-void pool_arm(struct workers *pool, uint64_t deadline_ns);
 /* From now on the version runs in a process of its own. */
 void pool_make_solo(struct workers *pool, const struct hook_code *code);
 void check_free(struct check *check);
-/* Ask the zygote for a worker; starts the zygote when there is none. */
-int pool_ask_zygote(struct workers *pool, const struct zygote_fork *req, struct err *err) MUST_USE;
 
-/* ---- worker.c ---------------------------------------------------------------------------------
- */
+/* ---- worker.c ------------------------------------------------------------------------------- */
 
 /* Ask for a process.  When that fails, the worker is lost already and buried soon.  Returns
  * borrowed. */
@@ -169,10 +172,9 @@ void worker_push(struct worker *w);
 /* Send what there is, and go on with input that was paused. */
 void worker_flush(struct worker *w);
 
-/* ---- talk.c -----------------------------------------------------------------------------------
- */
+/* ---- talk.c --------------------------------------------------------------------------------- */
 
-/* Put a run (its script in front when the worker has not got it), a check the wish to end a run
+/* Put a run (its script in front when the worker has not got it), a check, the wish to end a run
  * or the pool's log level into w->out. */
 void talk_run(struct worker *w, uint32_t id, const struct run *run);
 void talk_check(struct worker *w, uint32_t id, const struct check *check);
@@ -182,8 +184,7 @@ void talk_level(struct worker *w);
 /* Handle one frame. Returns 0 or -EPROTO. */
 int talk_handle(struct worker *w, struct frame *frame, struct err *err) MUST_USE;
 
-/* ---- ends.c -----------------------------------------------------------------------------------
- */
+/* ---- ends.c --------------------------------------------------------------------------------- */
 
 /* Settle what the worker had and let go of it.  It is lost and exited. */
 void worker_bury(struct worker *w);

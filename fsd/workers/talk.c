@@ -13,8 +13,7 @@
 
 #define SCRIPTS_MAX 512 /* in one worker */
 
-/* ---- to the worker ----------------------------------------------------------------------------
- */
+/* ---- to the worker -------------------------------------------------------------------------- */
 
 static void
 put_script(struct worker *w, const struct hook_code *code)
@@ -144,8 +143,7 @@ talk_level(struct worker *w)
 	worker_push(w);
 }
 
-/* ---- ends -------------------------------------------------------------------------------------
- */
+/* ---- ends ----------------------------------------------------------------------------------- */
 
 static enum exec_status
 status_of(uint32_t result)
@@ -226,8 +224,7 @@ on_started(struct worker *w, struct slot *slot)
 		slot->run->started(slot->run);
 }
 
-/* ---- requests ---------------------------------------------------------------------------------
- */
+/* ---- requests ------------------------------------------------------------------------------- */
 
 /* A question of a worker that awaits its answer. */
 struct request {
@@ -329,8 +326,7 @@ on_log(struct worker *w, struct frame *frame)
 		text);
 }
 
-/* ---- dispatch ---------------------------------------------------------------------------------
- */
+/* ---- dispatch ------------------------------------------------------------------------------- */
 
 static int
 unexpected(const struct frame *frame, struct err *err)

@@ -27,8 +27,7 @@
 
 static void worker_watch(struct worker *w);
 
-/* ---- reading ----------------------------------------------------------------------------------
- */
+/* ---- reading -------------------------------------------------------------------------------- */
 
 static bool
 is_paused(const struct worker *w)
@@ -84,8 +83,7 @@ worker_read(struct worker *w)
 		bytes += READ_BYTES;
 }
 
-/* ---- writing ----------------------------------------------------------------------------------
- */
+/* ---- writing -------------------------------------------------------------------------------- */
 
 void
 worker_push(struct worker *w)
@@ -121,8 +119,7 @@ worker_flush(struct worker *w)
 		worker_watch(w);
 }
 
-/* ---- watching ---------------------------------------------------------------------------------
- */
+/* ---- watching ------------------------------------------------------------------------------- */
 
 static void
 on_ready(uv_poll_t *poll, int status, int events)
@@ -155,8 +152,7 @@ worker_watch(struct worker *w)
 		(void)uv_poll_stop(&w->poll); /* cannot fail */
 }
 
-/* ---- birth ------------------------------------------------------------------------------------
- */
+/* ---- birth ---------------------------------------------------------------------------------- */
 
 static struct worker_page *
 page_new(int *ret_fd)
@@ -227,8 +223,7 @@ worker_new(struct crew *crew, struct workers *pool, enum worker_use use)
 	return w;
 }
 
-/* ---- death ------------------------------------------------------------------------------------
- */
+/* ---- death ---------------------------------------------------------------------------------- */
 
 void
 worker_unref(struct worker *w)

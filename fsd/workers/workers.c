@@ -1,9 +1,4 @@
-/* The pool: which process runs what, and until when.
- *
- * A crew is the workers of one user.  A run goes to the process with the least to do; another is
- * forked while all are busy and there are fewer than cores.  One that was given something and has
- * been silent for SUSPECT_MS is passed over (it may hang in a C function), and a few more than
- * cores are allowed then, so that a hook that hangs for its whole timeout does not stop the others.
+/* The pool: its life, its turns, its deadlines.
  *
  * There is one timer, set to the earliest deadline.  It is not moved when that run ends, so most
  * runs cost no timer work at all; it then fires once for nothing and looks for the next.  With
@@ -22,17 +17,14 @@
 
 #include <assert.h>
 #include <poll.h>
-#include <pwd.h>
 #include <string.h>
 
-#define SUSPECT_MS    50
 #define SWEEP_MS      2000 /* for what hooks left behind, at stop */
 #define LIMIT_DEFAULT 100
 #define TIMEOUT_MS    30000
 #define MEMORY_BYTES  (64ull << 20)
 
-/* ---- turns ------------------------------------------------------------------------------------
- */
+/* ---- turns ---------------------------------------------------------------------------------- */
 
 static void
 bury_dead(struct workers *pool)
@@ -71,8 +63,7 @@ pool_soon(struct workers *pool)
 		(void)uv_idle_start(&pool->soon, on_soon); /* cannot fail; again is harmless */
 }
 
-/* ---- deadlines --------------------------------------------------------------------------------
- */
+/* ---- deadlines ------------------------------------------------------------------------------ */
 
 /* The worker of an overdue run is killed; the rest follows when it is gone. */
 static void
@@ -111,234 +102,7 @@ pool_arm(struct workers *pool, uint64_t deadline_ns)
 	(void)uv_timer_start(&pool->deadline, on_deadline, wait_ms, 0); /* cannot fail */
 }
 
-/* ---- choosing a process -----------------------------------------------------------------------
- */
-
-static char *
-home_of(uid_t uid)
-{
-	const char *own = getenv("HOME");
-	struct passwd entry, *found = NULL;
-	char text[4096];
-
-	if (uid == geteuid() && own && own[0])
-		return mem_strdup(own);
-	if (getpwuid_r(uid, &entry, text, sizeof(text), &found) != 0 || !found)
-		return mem_strdup("/");
-	return mem_strdup(found->pw_dir);
-}
-
-static struct crew *
-crew_of(struct workers *pool, uid_t uid, gid_t gid)
-{
-	struct crew *crew;
-
-	LIST_FOREACH (crew, &pool->crews, link) {
-		if (crew->uid == uid && crew->gid == gid)
-			return crew;
-	}
-	crew = NEW(struct crew);
-	crew->uid = uid;
-	crew->gid = gid;
-	crew->home = home_of(uid);
-	TAILQ_INIT(&crew->workers);
-	LIST_INSERT_HEAD(&pool->crews, crew, link);
-	return crew;
-}
-
-static bool
-is_usable(const struct worker *w, enum worker_use use)
-{
-	return w->use == use && !w->is_lost && !w->is_killed && !w->is_retiring;
-}
-
-static bool
-is_suspect(const struct worker *w, uint64_t now)
-{
-	return w->unstarted > 0 && now > w->heard_ns + SUSPECT_MS * NS_PER_MS;
-}
-
-static struct worker *
-pick_shared(struct workers *pool, struct crew *crew)
-{
-	uint64_t now = uv_hrtime();
-	struct worker *w, *best = NULL, *any = NULL;
-	unsigned count = 0;
-
-	TAILQ_FOREACH (w, &crew->workers, link) {
-		if (!is_usable(w, WORKER_SHARED))
-			continue;
-		count++;
-		if (!any || w->load < any->load)
-			any = w;
-		if (!is_suspect(w, now) && (!best || w->load < best->load))
-			best = w;
-	}
-	if (best && (best->load == 0 || count >= pool->cores))
-		return best;
-	if (count < (best ? pool->cores : 2 * pool->cores))
-		return worker_new(crew, pool, WORKER_SHARED);
-	return best ? best : any;
-}
-
-static struct worker *
-pick_solo(struct workers *pool, struct crew *crew, uint64_t hook_id)
-{
-	struct worker *w, *least = NULL;
-	unsigned count = 0;
-
-	TAILQ_FOREACH (w, &crew->workers, link) {
-		if (!is_usable(w, WORKER_SOLO))
-			continue;
-		if (w->solo_hook_id == hook_id)
-			return w;
-		count++;
-		if (!least || w->load < least->load)
-			least = w;
-	}
-	if (count >= SOLO_MAX)
-		return least; /* so many bad hooks have to share */
-	w = worker_new(crew, pool, WORKER_SOLO);
-	w->solo_hook_id = hook_id;
-	return w;
-}
-
-static struct worker *
-pick_check(struct workers *pool, struct crew *crew)
-{
-	struct worker *w;
-
-	TAILQ_FOREACH (w, &crew->workers, link) {
-		if (is_usable(w, WORKER_CHECK))
-			return w;
-	}
-	return worker_new(crew, pool, WORKER_CHECK);
-}
-
-/* ---- hooks that run alone ---------------------------------------------------------------------
- */
-
-/* End the process of a hook that has been edited, when it has nothing to do. */
-static void
-retire_solo(struct crew *crew, uint64_t hook_id)
-{
-	struct worker *w;
-
-	TAILQ_FOREACH (w, &crew->workers, link) {
-		if (w->use != WORKER_SOLO || w->solo_hook_id != hook_id)
-			continue;
-		w->is_retiring = true;
-		if (w->load == 0)
-			worker_lost(w, NULL);
-	}
-}
-
-static bool
-is_solo(struct workers *pool, struct crew *crew, const struct hook_code *code)
-{
-	struct solo *solo;
-
-	HASH_FIND(hh, pool->solos, &code->hook_id, sizeof(code->hook_id), solo);
-	if (!solo || code->version < solo->version)
-		return solo != NULL;
-	if (code->version == solo->version)
-		return true;
-	HASH_DEL(pool->solos, solo);
-	free(solo);
-	retire_solo(crew, code->hook_id);
-	return false;
-}
-
-void
-pool_make_solo(struct workers *pool, const struct hook_code *code)
-{
-	struct solo *solo;
-
-	HASH_FIND(hh, pool->solos, &code->hook_id, sizeof(code->hook_id), solo);
-	if (!solo) {
-		solo = NEW(struct solo);
-		solo->hook_id = code->hook_id;
-		HASH_ADD(hh, pool->solos, hook_id, sizeof(solo->hook_id), solo);
-	}
-	if (solo->version < code->version)
-		solo->version = code->version;
-}
-
-/* ---- placing ----------------------------------------------------------------------------------
- */
-
-static uint32_t
-place(struct workers *pool, struct worker *w, uint64_t timeout_ms, struct slot **ret_slot)
-{
-	uint64_t now = uv_hrtime();
-	uint32_t id = slots_take(&pool->slots, ret_slot);
-
-	(*ret_slot)->worker = w;
-	(*ret_slot)->deadline_ns = now + (timeout_ms + GRACE_MS) * NS_PER_MS;
-	if (w->unstarted == 0)
-		w->heard_ns = now;
-	w->load++;
-	w->unstarted++;
-	pool_arm(pool, (*ret_slot)->deadline_ns);
-	return id;
-}
-
-void
-pool_place_run(struct workers *pool, struct run *run)
-{
-	const struct hook_code *code = run->code;
-	struct crew *crew = crew_of(pool, code->uid, code->gid);
-	struct worker *w = is_solo(pool, crew, code) ? pick_solo(pool, crew, code->hook_id)
-						     : pick_shared(pool, crew);
-	struct slot *slot;
-
-	run->id = place(pool, w, code->timeout_ms ? code->timeout_ms : pool->timeout_ms, &slot);
-	slot->run = run;
-	pool->runs++;
-	if (!w->is_lost)
-		talk_run(w, run->id, run);
-}
-
-void
-pool_place_check(struct workers *pool, struct check *check)
-{
-	struct worker *w = pick_check(pool, crew_of(pool, check->uid, check->gid));
-	struct slot *slot;
-	uint32_t id = place(pool, w, CHECK_TIMEOUT_MS, &slot);
-
-	slot->check = check;
-	if (!w->is_lost)
-		talk_check(w, id, check);
-}
-
-void
-pool_release(struct workers *pool, struct slot *slot)
-{
-	struct worker *w = slot->worker;
-
-	w->load--;
-	w->unstarted -= !slot->started_ns;
-	pool->runs -= slot->run != NULL;
-	slots_release(&pool->slots, slot);
-	if (w->load == 0 && (w->is_retiring || w->use == WORKER_CHECK))
-		worker_lost(w, NULL);
-	if (pool->slots.used == 0) {
-		(void)uv_timer_stop(&pool->deadline); /* cannot fail */
-		pool->armed_ns = 0;
-	}
-}
-
-void
-check_free(struct check *check)
-{
-	free(check->path);
-	free(check->source);
-	free(check->lib_dirs);
-	free(check);
-}
-
-/* ---- the zygote -------------------------------------------------------------------------------
- */
+/* ---- the zygote ----------------------------------------------------------------------------- */
 
 static struct worker *
 find_worker(struct workers *pool, uint32_t request, pid_t pid)
@@ -456,8 +220,7 @@ pool_ask_zygote(struct workers *pool, const struct zygote_fork *req, struct err 
 	return rc < 0 ? rc : zygote_ask(pool->zygote_fd, req, err);
 }
 
-/* ---- what others call -------------------------------------------------------------------------
- */
+/* ---- what others call ----------------------------------------------------------------------- */
 
 static void
 on_handle_closed(uv_handle_t *handle)

@@ -20,8 +20,7 @@
 
 #define MESSAGE_MAX 4096 /* bytes of one message of the zygote */
 
-/* ---- environment ------------------------------------------------------------------------------
- */
+/* ---- environment ---------------------------------------------------------------------------- */
 
 struct environment {
 	char **vars; /* ends with NULL */
@@ -74,8 +73,7 @@ environment_make(struct environment *env, const struct zygote_options *opt)
 		environment_add(env, mem_printf("SLOTH_RUNNER_MOUNT=%s", opt->mount));
 }
 
-/* ---- start ------------------------------------------------------------------------------------
- */
+/* ---- start ---------------------------------------------------------------------------------- */
 
 struct launch {
 	const char *program;
@@ -185,8 +183,7 @@ zygote_start(const struct zygote_options *opt, int *ret_fd, pid_t *ret_pid, stru
 	return 0;
 }
 
-/* ---- speaking ---------------------------------------------------------------------------------
- */
+/* ---- speaking ------------------------------------------------------------------------------- */
 
 int
 zygote_ask(int fd, const struct zygote_fork *req, struct err *err)

@@ -46,8 +46,7 @@ struct fake {
 	char question[16]; /* type of the event of the run that asks */
 };
 
-/* ---- a worker ---------------------------------------------------------------------------------
- */
+/* ---- a worker ------------------------------------------------------------------------------- */
 
 static inline void
 fake_flush(struct fake *fake)
@@ -285,8 +284,7 @@ fake_worker(struct fake *fake)
 	}
 }
 
-/* ---- the zygote -------------------------------------------------------------------------------
- */
+/* ---- the zygote ----------------------------------------------------------------------------- */
 
 struct fake_zygote {
 	pid_t pids[FAKE_WORKERS];

@@ -15,8 +15,7 @@
 #define HOOKS_MAX  4
 #define RUNS_MAX   256
 
-/* ---- the rooms it works with ------------------------------------------------------------------
- */
+/* ---- the rooms it works with ---------------------------------------------------------------- */
 
 struct store {
 	/* what is committed */
@@ -203,8 +202,7 @@ events_on_final(struct events *events, struct event *ev, const struct execution_
 	events->finals[events->count++] = ev->seq;
 }
 
-/* ---- the world --------------------------------------------------------------------------------
- */
+/* ---- the world ------------------------------------------------------------------------------ */
 
 struct world {
 	uv_loop_t loop;
@@ -421,8 +419,7 @@ count_one(void *arg, const struct execution *ex)
 	counts[ex->status]++;
 }
 
-/* ---- matching and running ---------------------------------------------------------------------
- */
+/* ---- matching and running ------------------------------------------------------------------- */
 
 START_TEST(event_without_hook_completes)
 {
@@ -613,8 +610,7 @@ START_TEST(replay_of_one_hook)
 }
 END_TEST
 
-/* ---- recovery ---------------------------------------------------------------------------------
- */
+/* ---- recovery ------------------------------------------------------------------------------- */
 
 START_TEST(recovery_runs_what_has_no_result)
 {
@@ -661,8 +657,7 @@ START_TEST(clean_stop_repeats_nothing)
 }
 END_TEST
 
-/* ---- the hand-over between memory and store ---------------------------------------------------
- */
+/* ---- the hand-over between memory and store ------------------------------------------------- */
 
 START_TEST(event_in_the_page_and_announced_later)
 {
@@ -828,8 +823,7 @@ START_TEST(hand_over_loses_and_doubles_nothing)
 }
 END_TEST
 
-/* ---- saving and stopping ----------------------------------------------------------------------
- */
+/* ---- saving and stopping -------------------------------------------------------------------- */
 
 START_TEST(results_are_committed_together)
 {

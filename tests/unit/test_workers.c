@@ -41,8 +41,7 @@ struct world {
 	char check_text[ERR_MSG_MAX];
 };
 
-/* ---- services ---------------------------------------------------------------------------------
- */
+/* ---- services ------------------------------------------------------------------------------- */
 
 static void
 on_emit(void *arg, struct run *run, const char *type, const char *data, const char *stack,
@@ -78,8 +77,7 @@ on_state(void *arg, struct run *run, const struct state_request *req, store_text
 	done(done_arg, -ENOENT, NULL);
 }
 
-/* ---- the world --------------------------------------------------------------------------------
- */
+/* ---- the world ------------------------------------------------------------------------------ */
 
 static int
 start_pool(struct world *w, const char *program, struct err *err)
@@ -202,8 +200,7 @@ until_started(struct world *w, const struct job *job)
 		(void)uv_run(&w->loop, UV_RUN_ONCE);
 }
 
-/* ---- runs -------------------------------------------------------------------------------------
- */
+/* ---- runs ----------------------------------------------------------------------------------- */
 
 START_TEST(a_run_and_its_result)
 {
@@ -303,8 +300,7 @@ START_TEST(a_cancelled_run_ends)
 }
 END_TEST
 
-/* ---- ends of workers --------------------------------------------------------------------------
- */
+/* ---- ends of workers ------------------------------------------------------------------------ */
 
 START_TEST(a_crash_is_told_to_the_guilty)
 {
@@ -468,8 +464,7 @@ START_TEST(a_program_that_is_not_there)
 }
 END_TEST
 
-/* ---- questions --------------------------------------------------------------------------------
- */
+/* ---- questions ------------------------------------------------------------------------------ */
 
 START_TEST(an_emit_is_answered)
 {
@@ -536,8 +531,7 @@ START_TEST(an_answer_may_come_after_the_end)
 }
 END_TEST
 
-/* ---- checks -----------------------------------------------------------------------------------
- */
+/* ---- checks --------------------------------------------------------------------------------- */
 
 static void
 on_checked(void *arg, int code, const char *meta, const struct err *err)
@@ -612,8 +606,7 @@ START_TEST(a_stop_says_nothing_about_the_script)
 }
 END_TEST
 
-/* ---- the fence --------------------------------------------------------------------------------
- */
+/* ---- the fence ------------------------------------------------------------------------------ */
 
 static bool
 is_gone(int pidfd)
@@ -743,8 +736,7 @@ START_TEST(who_carries_the_scope_is_ended)
 }
 END_TEST
 
-/* ---- slots ------------------------------------------------------------------------------------
- */
+/* ---- slots ---------------------------------------------------------------------------------- */
 
 START_TEST(an_old_number_finds_nothing)
 {

@@ -33,7 +33,7 @@ static const struct {
 struct watchdog {
 	uv_prepare_t prepare;
 	struct log *log;
-	int64_t since_ns; /* the last preparation */
+	int64_t since_ns; /* the last preparation; 0: the loop has not begun */
 	uint64_t idle_ns; /* and how long the loop had slept until then */
 	bool is_reported; /* something in this turn was blamed already */
 	uint64_t counts[LIMITS + 1];
@@ -61,7 +61,8 @@ on_prepare(uv_prepare_t *prepare)
 	int64_t now = clock_mono_ns();
 	uint64_t idle = uv_metrics_idle_time(prepare->loop);
 
-	count_turn(w, now - w->since_ns - (int64_t)(idle - w->idle_ns));
+	if (w->since_ns)
+		count_turn(w, now - w->since_ns - (int64_t)(idle - w->idle_ns));
 	w->since_ns = now;
 	w->idle_ns = idle;
 }
@@ -73,8 +74,6 @@ watchdog_start(uv_loop_t *loop, struct log *log)
 
 	(void)uv_loop_configure(loop, UV_METRICS_IDLE_TIME); /* fails on unknown options only */
 	w->log = log;
-	w->since_ns = clock_mono_ns();
-	w->idle_ns = uv_metrics_idle_time(loop);
 	(void)uv_prepare_init(loop, &w->prepare); /* cannot fail, as uv_prepare_start */
 	w->prepare.data = w;
 	(void)uv_prepare_start(&w->prepare, on_prepare);

@@ -1,0 +1,345 @@
+/* How the rooms are connected: see master.h.
+ *
+ * Rooms ask for what they need by small tables of functions, so that they can be tested with fakes
+ * and know nothing of each other; these functions are here.  They translate and pass on; what needs
+ * thought is in the rooms.
+ */
+#include "base/auto.h"
+#include "base/clock.h"
+#include "base/mem.h"
+#include "fsd/config.h"
+#include "fsd/doors/fuse.h"
+#include "fsd/events/dispatcher.h"
+#include "fsd/events/events.h"
+#include "fsd/hooks/hooks.h"
+#include "fsd/master.h"
+#include "fsd/root/root.h"
+#include "fsd/store/store.h"
+#include "fsd/tree/tree.h"
+#include "fsd/workers/workers.h"
+
+#include <inttypes.h>
+#include <jansson.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define SYSTEM_EVENT_EVERY_NS (10 * NS_PER_S) /* about log lines, per level */
+
+/* ---- workers -------------------------------------------------------------------------------- */
+
+static void
+refuse_emit(store_text_fn *done, void *done_arg, int code, const char *why)
+{
+	AUTO(sbuf) struct sbuf text = {0};
+
+	sbuf_adds(&text, why);
+	done(done_arg, code, &text);
+}
+
+/* A member of the options that is a string, or NULL. */
+static const char *
+option(json_t *options, const char *name)
+{
+	return json_string_value(json_object_get(options, name));
+}
+
+static void
+emit_for_run(void *arg, struct run *run, const char *type, const char *data, const char *stack,
+	const char *options_text, store_text_fn *done, void *done_arg)
+{
+	struct master *m = arg;
+	const struct hook_code *code = run->code;
+	AUTO(free) char *sender = mem_printf("hook:%s", code->label);
+	bool has_stack = stack && *stack;
+	json_t *options;
+
+	if (has_stack && code->stack[0] && strcmp(code->stack, stack) != 0) {
+		refuse_emit(done, done_arg, -EPERM,
+			"a hook of a stack may raise events in its own stack only");
+		return;
+	}
+	options = options_text && *options_text ? json_loads(options_text, 0, NULL) : NULL;
+	events_emit(m->events,
+		&(struct emit){.type = type,
+			.stack = has_stack ? stack : NULL,
+			.data = data && *data ? data : "{}",
+			.id = option(options, "id"),
+			.sender = sender,
+			.severity = option(options, "severity"),
+			.run_id = option(options, "run_id"),
+			.source = option(options, "source"),
+			.cause = run->event},
+		done, done_arg);
+	json_decref(options);
+}
+
+static void
+state_for_run(void *arg, struct run *run, const struct state_request *req, store_text_fn *done,
+	void *done_arg)
+{
+	struct master *m = arg;
+
+	(void)run;
+	store_state(m->store, req, done, done_arg);
+}
+
+void
+wire_workers(struct master *m, struct worker_services *ret_services)
+{
+	*ret_services =
+		(struct worker_services){.arg = m, .emit = emit_for_run, .state = state_for_run};
+}
+
+/* ---- hooks and stacks ----------------------------------------------------------------------- */
+
+static uint64_t
+next_seq(void *arg)
+{
+	return events_next_seq(((struct master *)arg)->events);
+}
+
+/* Before the dispatcher has read the backlog nothing is known: then every version is kept. */
+static uint64_t
+oldest_seq(void *arg)
+{
+	const struct master *m = arg;
+
+	return m->dispatcher ? dispatcher_oldest_seq(m->dispatcher) : 0;
+}
+
+static void
+check_hook(void *arg, const struct check_request *req,
+	void (*done)(void *arg, int code, const char *meta, const struct err *err), void *done_arg)
+{
+	workers_check(((struct master *)arg)->workers, req, done, done_arg);
+}
+
+static void
+run_hook(void *arg, struct run *run)
+{
+	workers_run(((struct master *)arg)->workers, run);
+}
+
+static void
+cancel_hook(void *arg, struct run *run)
+{
+	workers_cancel(((struct master *)arg)->workers, run, RUN_INTERRUPTED);
+}
+
+static void
+report_file(void *arg, const char *path, const struct err *err)
+{
+	root_refused(((struct master *)arg)->root, NULL, "load", path, err);
+}
+
+void
+wire_hooks(struct master *m, struct hooks_services *ret_services)
+{
+	*ret_services = (struct hooks_services){
+		.arg = m,
+		.next_seq = next_seq,
+		.oldest_seq = oldest_seq,
+		.check = check_hook,
+		.run = run_hook,
+		.cancel = cancel_hook,
+		.report = report_file,
+	};
+}
+
+bool
+wire_has_unfinished(void *arg, const char *stack)
+{
+	const struct master *m = arg;
+
+	return !m->dispatcher || dispatcher_has_stack(m->dispatcher, stack);
+}
+
+/* ---- the tree ------------------------------------------------------------------------------- */
+
+static void
+on_refusal(void *arg, const struct tree_cred *cred, const char *path, const char *op,
+	const struct err *err)
+{
+	AUTO(free) char *who = mem_printf("uid:%u", (unsigned)cred->uid);
+
+	root_refused(((struct master *)arg)->root, who, op, path, err);
+}
+
+static void
+on_perm(void *arg, const char *path, int mode, int64_t uid, int64_t gid)
+{
+	store_put_perm(((struct master *)arg)->store, path, mode, uid, gid);
+}
+
+int
+wire_perms(struct master *m, struct err *err)
+{
+	struct perm_list perms = STAILQ_HEAD_INITIALIZER(perms);
+	struct perm *perm;
+	int rc = store_load_perms(m->store, &perms, err);
+
+	while ((perm = STAILQ_FIRST(&perms))) {
+		STAILQ_REMOVE_HEAD(&perms, link);
+		tree_load_perm(m->tree, perm->path, perm->mode, perm->uid, perm->gid);
+		free(perm->path);
+		free(perm);
+	}
+	tree_on_perm(m->tree, on_perm, m);
+	return rc;
+}
+
+static void
+add_door_metrics(void *arg, struct sbuf *out)
+{
+	const struct master *m = arg;
+	struct fuse_figures f;
+
+	if (!m->door)
+		return;
+	fuse_door_figures(m->door, &f);
+	sbuf_printf(out,
+		"# HELP sloth_fuse_requests_total Requests of the kernel.\n"
+		"# TYPE sloth_fuse_requests_total counter\n"
+		"sloth_fuse_requests_total %" PRIu64 "\n"
+		"# HELP sloth_fuse_parked Requests that wait for their answer.\n"
+		"# TYPE sloth_fuse_parked gauge\n"
+		"sloth_fuse_parked %zu\n"
+		"# HELP sloth_fuse_told_total Notifications given to the kernel.\n"
+		"# TYPE sloth_fuse_told_total counter\n"
+		"sloth_fuse_told_total %" PRIu64 "\n"
+		"# HELP sloth_fuse_untold_total Notifications dropped because too many waited.\n"
+		"# TYPE sloth_fuse_untold_total counter\n"
+		"sloth_fuse_untold_total %" PRIu64 "\n",
+		f.requests, f.parked, f.told, f.untold);
+}
+
+void
+wire_figures(struct master *m)
+{
+	root_set_rooms(m->root, &(struct root_rooms){.store = m->store,
+					.events = m->events,
+					.dispatcher = m->dispatcher,
+					.workers = m->workers,
+					.watchdog = m->watchdog,
+					.add_metrics = add_door_metrics,
+					.arg = m});
+}
+
+/* ---- settings ------------------------------------------------------------------------------- */
+
+static void
+set_level(void *arg, int64_t level)
+{
+	log_set_level(((struct master *)arg)->log, (enum log_level)level);
+}
+
+/* Per-hook concurrency defaults to a quarter of the invocations. */
+static void
+set_runs(void *arg, int64_t value)
+{
+	struct master *m = arg;
+	unsigned limit = (unsigned)config_int(m->config, "workers");
+	unsigned timeout_ms = (unsigned)(config_int(m->config, "hook_timeout") / NS_PER_MS);
+	uint64_t memory = (uint64_t)config_int(m->config, "hook_memory");
+
+	(void)value; /* one of the three */
+	workers_set_limit(m->workers, limit);
+	workers_set_defaults(m->workers, timeout_ms, memory);
+	hooks_set_defaults(m->hooks, timeout_ms, memory, limit / 4 ? limit / 4 : 1);
+	dispatcher_kick(m->dispatcher);
+}
+
+static void
+set_buffer(void *arg, int64_t events)
+{
+	dispatcher_set_buffer(((struct master *)arg)->dispatcher, (size_t)events);
+}
+
+static void
+set_window(void *arg, int64_t ids)
+{
+	events_set_window(((struct master *)arg)->events, (size_t)ids);
+}
+
+static void
+set_retention(void *arg, int64_t value)
+{
+	struct master *m = arg;
+
+	(void)value; /* one of the three */
+	store_set_retention(m->store,
+		&(struct store_retention){.max_age_ns = config_int(m->config, "retention"),
+			.max_count = (uint64_t)config_int(m->config, "retention_count"),
+			.max_bytes = (uint64_t)config_int(m->config, "retention_bytes")});
+}
+
+void
+wire_settings(struct master *m)
+{
+	static const struct {
+		const char *name;
+		void (*changed)(void *arg, int64_t value);
+	} rows[] = {
+		{"log_level", set_level},
+		{"workers", set_runs},
+		{"hook_timeout", set_runs},
+		{"hook_memory", set_runs},
+		{"event_buffer", set_buffer},
+		{"events_window", set_window},
+		{"retention", set_retention},
+		{"retention_count", set_retention},
+		{"retention_bytes", set_retention},
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		config_watch(m->config, rows[i].name, rows[i].changed, m);
+}
+
+/* ---- the log and the master's own events ---------------------------------------------------- */
+
+void
+wire_system_event(struct master *m, const char *type, const char *data, store_text_fn *done)
+{
+	events_emit(m->events,
+		&(struct emit){.type = type,
+			.stack = "",
+			.data = data,
+			.sender = "master",
+			.source = "master"},
+		done, m);
+}
+
+/* A line of a warning or an error is the data of an event; not more than one in a while, so that a
+ * hook which warns about warnings cannot make a storm. */
+static void
+raise_line(struct master *m, enum log_level level, const char *line, size_t len)
+{
+	bool is_error = level == LOG_LEVEL_ERROR;
+	int64_t now = clock_mono_ns();
+	int64_t *last = &m->raised_ns[is_error];
+	char *data;
+
+	if (!m->is_ready || m->is_stopping || (*last && now - *last < SYSTEM_EVENT_EVERY_NS))
+		return;
+	*last = now;
+	data = mem_strndup(line, len);
+	wire_system_event(m, is_error ? "system.error" : "system.warning", data, NULL);
+	free(data);
+}
+
+static void
+on_line(void *arg, enum log_level level, const char *line, size_t len)
+{
+	struct master *m = arg;
+
+	root_log_line(m->root, line, len);
+	if (level >= LOG_LEVEL_WARN)
+		raise_line(m, level, line, len);
+}
+
+void
+wire_log(struct master *m)
+{
+	log_set_sink(m->log, on_line, m);
+	tree_on_refusal(m->tree, on_refusal, m);
+}

@@ -9,8 +9,8 @@
  * A parked write has no cancel function on purpose: once its record is on the way to the disk, an
  * EINTR would make the writer send it twice.
  *
- * Bounds: a conversation holds at most EVENT_TEXT_MAX bytes of an unfinished record, and
- * UNREAD_MAX bytes of ids nobody reads; then the oldest conversation's writes are told to read.
+ * Bounds: a conversation holds at most EVENT_TEXT_MAX bytes of an unfinished record, and when more
+ * than UNREAD_MAX bytes of ids wait for a reader who may read and does not, its writes get EAGAIN.
  */
 #include "base/clock.h"
 #include "base/mem.h"
@@ -25,6 +25,7 @@
 #include <stdlib.h>
 
 #define SENDER_MAX 24 /* "uid:4294967295" */
+#define UNREAD_MAX (1024 * 1024)
 
 struct talk {
 	struct events *events;
@@ -219,6 +220,10 @@ emit_write(struct handle *h, const char *data, size_t len, struct treq *req, str
 
 	if (talk->events->is_stopping)
 		return err_set(err, ESHUTDOWN, "the master is stopping: send it again later");
+	if (handle_unread(h) > UNREAD_MAX)
+		return err_set(err, EAGAIN,
+			"read the ids of the events sent before, or open emit "
+			"for writing only");
 	return talk_add(talk, req, data, len, false);
 }
 

@@ -176,7 +176,7 @@ wake_readers(struct handle *h)
 void
 handle_push(struct handle *h, const void *data, size_t len)
 {
-	if (len == 0)
+	if (len == 0 || (h->flags & O_ACCMODE) == O_WRONLY)
 		return;
 	sbuf_add(&h->text, data, len);
 	h->is_waited = false;

@@ -142,7 +142,7 @@ void handle_set_state(struct handle *h, void *state);
 void *handle_state(const struct handle *h);
 struct node *handle_node(const struct handle *h);
 
-/* Add bytes for the reader; wakes held reads and poll. */
+/* Add bytes for the reader; wakes held reads and poll.  Dropped when h is open for writing only. */
 void handle_push(struct handle *h, const void *data, size_t len);
 /* Bytes pushed that nobody has read yet: the room bounds them. */
 size_t handle_unread(const struct handle *h);

@@ -206,6 +206,30 @@ START_TEST(test_pipelined_writes_of_one_handle)
 }
 END_TEST
 
+/* 37 bytes an id: nobody reads them, so they must not pile up. */
+static int
+send_many(int flags)
+{
+	static char sent[4000 * 4 + 1];
+	int code, i;
+	struct handle *h = open_path(&rig.t, "/events/emit", flags, &code);
+
+	for (i = 0; i < 4000; i++)
+		memcpy(sent + 4 * i, "a.b\n", 5);
+	for (i = 0; i < 12 && code >= 0; i++)
+		code = write_at(&rig.t, h, sent, 0);
+	ck_assert_uint_le(handle_unread(h), 1500000);
+	tree_release(h);
+	return code;
+}
+
+START_TEST(test_ids_nobody_reads_are_bounded)
+{
+	ck_assert_int_eq(send_many(O_RDWR), -EAGAIN);
+	ck_assert_int_eq(send_many(O_WRONLY), 16000);
+}
+END_TEST
+
 START_TEST(test_final_state_reaches_an_open_directory)
 {
 	char path[128], status[4096];
@@ -432,6 +456,7 @@ main(void)
 
 	suite_add_tcase(suite, tc);
 	tcase_add_checked_fixture(tc, setup, teardown);
+	tcase_set_timeout(tc, 30);
 	tcase_add_test(tc, test_values);
 	tcase_add_test(tc, test_ids_come_back_in_order);
 	tcase_add_test(tc, test_known_id_is_told_again_and_stored_once);
@@ -440,6 +465,7 @@ main(void)
 	tcase_add_test(tc, test_stopping_refuses);
 	tcase_add_test(tc, test_sixteen_writers_at_once);
 	tcase_add_test(tc, test_pipelined_writes_of_one_handle);
+	tcase_add_test(tc, test_ids_nobody_reads_are_bounded);
 	tcase_add_test(tc, test_final_state_reaches_an_open_directory);
 	tcase_add_test(tc, test_final_event_is_read_from_the_store);
 	tcase_add_test(tc, test_wait_gives_the_final_status);

@@ -89,14 +89,15 @@ belongs_to_another(struct worker *w, pid_t pid, const struct invocation *inv)
 	return owner != NULL;
 }
 
-static void
+/* Returns false when it is not ours to kill: it has become another user's. */
+static bool
 kill_adopted(pid_t pid)
 {
 	pid_t group = getpgid(pid);
 
 	if (group > 1 && group != getpgrp())
 		(void)kill(-group, SIGKILL); /* it may be gone */
-	(void)kill(pid, SIGKILL);
+	return kill(pid, SIGKILL) == 0;
 }
 
 /* Kill what was adopted from inv.  Returns how many were there. */
@@ -118,8 +119,7 @@ end_adopted(struct invocation *inv)
 		HASH_FIND(hh, inv->worker->children, &pid, sizeof(pid), direct);
 		if (direct || belongs_to_another(inv->worker, pid, inv))
 			continue;
-		kill_adopted(pid);
-		count++;
+		count += kill_adopted(pid);
 	}
 }
 

@@ -69,10 +69,14 @@ set_up_coroutine(lua_State *L)
 	return 0;
 }
 
+/* One that computes meets its count hook in its next slice, which knows the line better. */
 static void
 on_deadline(uv_timer_t *timer)
 {
-	invocation_kill(timer->data, KILL_TIMEOUT);
+	struct invocation *inv = timer->data;
+
+	if (!inv->is_started || !inv->is_ready)
+		invocation_kill(inv, KILL_TIMEOUT);
 }
 
 void

@@ -1,6 +1,7 @@
 /* The socket to the daemon: whole frames in, frames out.
  *
- * Frames to send are collected in one buffer and written together when the one before has gone.
+ * Frames to send are collected in one buffer and written together, once per turn of the loop, when
+ * the write before has gone: a short run costs one system call for both its frames.
  * When the daemon does not read, the buffer grows by what the invocations under way say, which is
  * bounded each; beyond LINK_BACKLOG_MAX we stop reading, so that no new ones begin.
  */
@@ -70,6 +71,8 @@ set_reading(struct worker *w)
 		(void)uv_read_stop((uv_stream_t *)&link->pipe);
 }
 
+static void on_prepare(uv_prepare_t *handle);
+
 static void
 on_written(uv_write_t *req, int status)
 {
@@ -89,11 +92,22 @@ void
 link_flush(struct worker *w)
 {
 	struct link *link = &w->link;
+
+	if (link->is_open && !link->is_sending)
+		(void)uv_prepare_start(&link->flush, on_prepare);
+}
+
+static void
+on_prepare(uv_prepare_t *handle)
+{
+	struct worker *w = handle->data;
+	struct link *link = &w->link;
 	struct sbuf empty = link->sending;
 	uv_buf_t buf;
 
+	(void)uv_prepare_stop(handle);
 	set_reading(w);
-	if (!link->is_open || link->is_sending || link->out.len == 0)
+	if (link->is_sending || link->out.len == 0)
 		return;
 	link->sending = link->out;
 	link->out = empty;
@@ -117,6 +131,8 @@ link_open(struct worker *w, int fd, struct err *err)
 
 	(void)uv_pipe_init(&w->loop, &link->pipe, 0);
 	link->pipe.data = w;
+	(void)uv_prepare_init(&w->loop, &link->flush);
+	link->flush.data = w;
 	r = uv_pipe_open(&link->pipe, fd);
 	if (r < 0)
 		return err_set(err, -r, "the daemon's socket: %s", uv_strerror(r));
@@ -141,5 +157,6 @@ link_close(struct worker *w)
 	if (!w->link.is_open)
 		return;
 	w->link.is_open = false;
+	uv_close((uv_handle_t *)&w->link.flush, NULL);
 	uv_close((uv_handle_t *)&w->link.pipe, on_closed);
 }

@@ -8,6 +8,9 @@
 
 #include <string.h>
 
+#define TEXT_MAX  4096 /* bytes of one text */
+#define TYPES_MAX 256  /* event types of one hook */
+
 enum field_kind { FIELD_TEXT, FIELD_BOOL, FIELD_INTEGER, FIELD_DURATION, FIELD_SIZE };
 
 static const struct field {
@@ -27,10 +30,14 @@ static const struct field {
 	{"at_most_once", FIELD_BOOL},
 };
 
+/* NULL also for what is not UTF-8, or far too long for a setting. */
 static json_t *
 text_value(lua_State *L)
 {
-	return lua_type(L, -1) == LUA_TSTRING ? json_string(lua_tostring(L, -1)) : NULL;
+	size_t len = 0;
+	const char *s = lua_type(L, -1) == LUA_TSTRING ? lua_tolstring(L, -1, &len) : NULL;
+
+	return s && len <= TEXT_MAX ? json_stringn(s, len) : NULL;
 }
 
 /* Seconds: a number, or text such as "1m30s". */
@@ -123,24 +130,25 @@ take_types(lua_State *L, const char *name, json_t *types, struct err *err)
 	lua_pushstring(L, name);
 	kind = lua_rawget(L, -2);
 	if (kind == LUA_TSTRING) {
-		(void)json_array_append_new(types, json_string(lua_tostring(L, -1)));
+		if (json_array_append_new(types, text_value(L)) < 0)
+			kind = LUA_TNONE;
 	} else if (kind == LUA_TTABLE) {
 		lua_Unsigned n = lua_rawlen(L, -1);
 
-		for (lua_Unsigned i = 1; i <= n && kind == LUA_TTABLE; i++) {
-			if (lua_rawgeti(L, -1, (lua_Integer)i) != LUA_TSTRING)
+		for (lua_Unsigned i = 1; i <= n && i <= TYPES_MAX + 1 && kind == LUA_TTABLE; i++) {
+			(void)lua_rawgeti(L, -1, (lua_Integer)i);
+			if (json_array_append_new(types, text_value(L)) < 0)
 				kind = LUA_TNONE;
-			else
-				(void)json_array_append_new(
-					types, json_string(lua_tostring(L, -1)));
 			lua_pop(L, 1);
 		}
 	} else if (kind != LUA_TNIL) {
 		kind = LUA_TNONE;
 	}
 	lua_pop(L, 1);
-	if (kind == LUA_TNONE)
-		return err_set(err, EINVAL, "field '%s' is to be text or a list of texts", name);
+	if (kind == LUA_TNONE || json_array_size(types) > TYPES_MAX)
+		return err_set(err, EINVAL,
+			"field '%s' is to be text or a list of texts (%d at most)", name,
+			TYPES_MAX);
 	return 0;
 }
 
@@ -158,7 +166,7 @@ take_event_line(const char *source, json_t *types)
 
 				p += strspn(p, " \t,\r");
 				len = strcspn(p, " \t,\r\n");
-				if (len > 0)
+				if (len > 0 && json_array_size(types) < TYPES_MAX)
 					(void)json_array_append_new(types, json_stringn(p, len));
 				p += len ? len : 1;
 			}

@@ -22,7 +22,7 @@
 #define STATES_MAX        256 /* idle lua_States kept per worker */
 #define MEMORY_DEFAULT    (64u * 1024 * 1024)
 #define SLICE_NS          1000000 /* one turn of an invocation */
-#define TURN_NS           4000000 /* running invocations before the loop looks at its handles */
+#define TURN_NS           1000000 /* running invocations before the loop looks at its handles */
 #define HOOK_COUNT        1000    /* instructions between two looks at the clock */
 #define LINK_BACKLOG_MAX  (4u * 1024 * 1024) /* unsent bytes at which we stop reading requests */
 #define HURRY_BYTES       (4u * 1024 * 1024) /* allocated between two looks at the clock */
@@ -37,6 +37,7 @@ struct invocation;
 
 struct link {
 	uv_pipe_t pipe;
+	uv_prepare_t flush; /* active while there is something to write */
 	uv_write_t write;
 	struct sbuf in, out, sending;
 	bool is_sending, is_reading, is_open;

@@ -124,7 +124,7 @@ be_worker(const struct zygote *z, struct fork_request *req, pid_t zygote)
 	}
 	w->page = page;
 	worker_serve(w);
-	return EXIT_SUCCESS;
+	_exit(EXIT_SUCCESS); /* not exit(): it would wait for file operations of libuv's pool */
 }
 
 static int
@@ -219,14 +219,15 @@ fork_worker(struct zygote *z, struct fork_request *req)
 		answer_fork(req->id, 0, -1, strerror(errno));
 		return -1;
 	}
-	remember(z, pid);
-	pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
 	if (join_cgroup(req->cgroup, pid, &err) < 0) {
 		(void)kill(pid, SIGKILL);
+		(void)waitpid(pid, NULL, 0);
 		answer_fork(req->id, 0, -1, err.msg);
-	} else {
-		answer_fork(req->id, pid, pidfd, NULL);
+		return -1;
 	}
+	remember(z, pid);
+	pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
+	answer_fork(req->id, pid, pidfd, NULL);
 	return -1;
 }
 

@@ -92,11 +92,11 @@ START_TEST(the_error_says_where)
 		"pcall(slow)\nend",
 		100, 0);
 
-	ck_assert_ptr_nonnull(strstr(o.error, "hooks/x.lua:2:"));
-	ck_assert_ptr_nonnull(strstr(o.error, "hooks/x.lua:5:"));
+	ck_assert_msg(strstr(o.error, "hooks/x.lua:2:") != NULL, "%s", o.error);
+	ck_assert_msg(strstr(o.error, "hooks/x.lua:5:") != NULL, "%s", o.error);
 	outcome_fini(&o);
 	o = rig_do_with(&rig, "function on_event()\n sleep(60)\nend", 100, 0);
-	ck_assert_ptr_nonnull(strstr(o.error, "hooks/x.lua:2:"));
+	ck_assert_msg(strstr(o.error, "hooks/x.lua:2:") != NULL, "%s", o.error);
 	outcome_fini(&o);
 }
 END_TEST

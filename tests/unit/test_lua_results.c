@@ -105,6 +105,7 @@ START_TEST(event_table)
 	rig_ok(&rig, "assert(event.data.nothing == nil and event.severity == nil)");
 	rig_ok(&rig, "assert(event.agent_name == 'local')");
 	rig_ok(&rig, "assert(event == _G.event)");
+	rig_ok(&rig, "assert(event.dispatch and event.dispatch == require('event').dispatch)");
 	rig_ok(&rig, "assert(not pcall(setmetatable, event, {}))");
 }
 END_TEST
@@ -233,6 +234,9 @@ START_TEST(refused_scripts)
 		{"x = 1", "there is no entry point"},
 		{"return {timeout='soon', execute=print}", "field 'timeout' is to be seconds"},
 		{"return {event_types={1}, execute=print}", "field 'event_types' is to be text or"},
+		{"return {event_type='\\xff', execute=print}",
+			"field 'event_type' is to be text or"},
+		{"return {name=('x'):rep(1e6), execute=print}", "field 'name' is to be text"},
 		{"while true do end", "loading timed out after 300ms"},
 		{"os.execute('true')", "exec: not while the script is loaded"},
 	};

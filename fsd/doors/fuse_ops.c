@@ -20,7 +20,11 @@
 #include <time.h>
 
 #define WRITE_MAX (128 * 1024)
-#define DOTS      2 /* "." and "..", which the tree does not list, take the first two offsets */
+
+/* Where the reading goes on after "." and "..", which the tree does not list.  Its own cookies may
+ * be any number from 0 to INT64_MAX, as those of a real directory are. */
+#define AFTER_DOT     (INT64_MIN + 1)
+#define AFTER_DOT_DOT (INT64_MIN + 2)
 
 static struct fuse_door *
 door_of(fuse_req_t req)
@@ -451,14 +455,14 @@ op_release(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 
 /* ---- directories ---------------------------------------------------------------------------- */
 
-/* Add an entry while it fits; the tree's cookies are moved behind the dots. */
+/* Add an entry while it fits. */
 static bool
-add_entry(struct frequest *r, const char *name, ino_t ino, unsigned char type, uint64_t offset)
+add_entry(struct frequest *r, const char *name, ino_t ino, unsigned char type, off_t offset)
 {
 	struct stat st = {.st_ino = ino, .st_mode = DTTOIF((mode_t)type)};
 	size_t room = r->t.size - r->entries.len;
-	size_t need = fuse_add_direntry(
-		r->req, sbuf_room(&r->entries, room), room, name, &st, (off_t)offset);
+	size_t need =
+		fuse_add_direntry(r->req, sbuf_room(&r->entries, room), room, name, &st, offset);
 
 	if (need > room)
 		return false;
@@ -469,7 +473,7 @@ add_entry(struct frequest *r, const char *name, ino_t ino, unsigned char type, u
 static bool
 on_entry(void *arg, const char *name, uint64_t ino, unsigned char type, uint64_t cookie)
 {
-	return add_entry(arg, name, ino, type, cookie + DOTS);
+	return add_entry(arg, name, ino, type, (off_t)cookie);
 }
 
 static void
@@ -492,13 +496,14 @@ op_readdir(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off, struct fuse_f
 	r->t.size = size;
 	r->t.entry = on_entry;
 	r->t.arg = r;
-	if ((off < 1 && !add_entry(r, ".", self, DT_DIR, 1)) ||
-		(off < 2 && !add_entry(r, "..", self, DT_DIR, 2))) {
+	if ((off == 0 && !add_entry(r, ".", self, DT_DIR, AFTER_DOT)) ||
+		((off == 0 || off == AFTER_DOT) &&
+			!add_entry(r, "..", self, DT_DIR, AFTER_DOT_DOT))) {
 		answer_entries(r, 0);
 		frequest_drop(r);
 		return;
 	}
-	r->t.off = off > DOTS ? off - DOTS : 0;
+	r->t.off = off > 0 ? off : 0;
 	frequest_submit(r, answer_entries);
 }
 

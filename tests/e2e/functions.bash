@@ -30,7 +30,7 @@ requires() {
 }
 
 # is_mounted: whether the kernel has our mount.
-is_mounted() { grep -q " $MNT fuse" /proc/self/mountinfo; }
+is_mounted() { grep -q " $MNT fuse" /proc/self/mounts; }
 
 # start_fsd [OPTION...]: a master on this test's state; returns when the mount answers.
 start_fsd() {

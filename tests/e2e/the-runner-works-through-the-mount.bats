@@ -85,7 +85,7 @@ json() { jq -er "$1" <<<"$output"; }
 	[ "$status" -eq 0 ]
 	FSD_PID=
 	run ! is_mounted
-	run ! grep -q '^State:[[:space:]]*[^ZX]' "/proc/$pid/status" # nobody may have reaped it yet
+	run ! grep -q '^State:[[:space:]]*[^ZX[:space:]]' "/proc/$pid/status" # nobody may have reaped it yet
 	out sloth-runner master stop
 	[ "$status" -eq 0 ]
 	[[ $output == "no master runs on "* ]]

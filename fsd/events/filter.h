@@ -15,13 +15,16 @@ struct event_filter {
 	int status; /* enum event_status or -1 */
 };
 
+/* Let everything pass. */
 void filter_init(struct event_filter *filter);
+/* Free what it holds; it lets everything pass again. */
 void filter_fini(struct event_filter *filter);
 
 /* Read one line; an empty one lets everything pass.  Returns 0 or -EINVAL. */
 int filter_parse(
 	const char *line, size_t len, struct event_filter *ret_filter, struct err *err) MUST_USE;
 
+/* Whether the event meets every word but since, which is the caller's. */
 bool filter_match(const struct event_filter *filter, const struct event *ev);
 
 #endif

@@ -341,8 +341,11 @@ event_delete(struct node *dir, const char *name, struct treq *req, struct err *e
 	deletion->seq = view->ev->seq;
 	HASH_ADD(hh, events->deletions, seq, sizeof(deletion->seq), deletion);
 	store_delete_event(events->store, deletion->seq, on_deleted, deletion);
+	view = view_ref(view); /* telling the tree may end its nodes */
+	view_forget(view);
 	forget_latest(events, view->id);
 	tell_both(events, view->ev->stack, tree_removed, "", view->id);
+	view_unref(view);
 	return 0;
 }
 

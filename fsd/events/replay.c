@@ -10,6 +10,7 @@
 #include "fsd/tree/room.h"
 #include "handlers.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -74,12 +75,11 @@ static void
 on_committed(void *arg, int code, const struct err *err)
 {
 	struct replay *replay = arg;
-	char id[EVENT_ID_MAX + 2];
+	char id[EVENT_ID_MAX + 1], line[EVENT_ID_MAX + 2];
 
 	if (code == 0) {
 		event_id_text(replay->ev, id);
-		strcat(id, "\n");
-		handle_push(replay->h, id, strlen(id));
+		handle_push(replay->h, line, (size_t)snprintf(line, sizeof(line), "%s\n", id));
 	}
 	treq_reply(replay->req, code < 0 ? code : (int)replay->len, err);
 	event_unref(replay->ev);

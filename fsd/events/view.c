@@ -51,12 +51,19 @@ view_ref(struct view *view)
 }
 
 void
+view_forget(struct view *view)
+{
+	if (view->is_hashed)
+		HASH_DEL(view->events->views, view);
+	view->is_hashed = false;
+}
+
+void
 view_unref(struct view *view)
 {
 	if (!view || --view->refs > 0)
 		return;
-	if (view->is_hashed)
-		HASH_DEL(view->events->views, view);
+	view_forget(view);
 	feed_unwait(view->events->feed, &view->waiter);
 	free_executions(&view->executions);
 	event_unref(view->ev);
@@ -120,7 +127,9 @@ on_final(
 		STAILQ_INSERT_TAIL(&view->executions, copy, link);
 	}
 	view->is_final = true;
+	view = view_ref(view); /* telling the tree may end its nodes */
 	nodes_ended(view->events, view);
+	view_unref(view);
 }
 
 /* ---- making one ------------------------------------------------------------------------------ */

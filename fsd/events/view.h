@@ -30,8 +30,12 @@ void view_get(struct events *events, const char *id, view_fn *done, void *arg);
 /* The view in use, or NULL.  Borrowed. */
 struct view *view_find(struct events *events, const char *id);
 
+/* One more owner.  Returns the view. */
 struct view *view_ref(struct view *view);
 void view_unref(struct view *view); /* accepts NULL */
+
+/* The event is being deleted: later calls of view_get ask the store. */
+void view_forget(struct view *view);
 
 /* The status now. */
 enum event_status view_status(const struct view *view);

@@ -426,6 +426,7 @@ END_TEST
 START_TEST(test_delete)
 {
 	struct listing list = {0};
+	struct node *open_dir;
 	char path[256];
 
 	rig_send_one(&rig, "a.b\n", other);
@@ -436,6 +437,7 @@ START_TEST(test_delete)
 	rig_finish(&rig, id, EVENT_COMPLETED, true);
 	ck_assert_int_eq(remove_in(path, "status", TREE_UNLINK), 0);
 	ck_assert_int_eq(remove_in(path, "hooks", TREE_RMDIR), 0);
+	open_dir = walk(&rig.t, path); /* somebody stands in it */
 	ck_assert_int_eq(remove_in("/events", id, TREE_RMDIR), 0);
 	ck_assert_ptr_null(walk(&rig.t, path));
 	ck_assert_int_eq(list_path(&rig.t, "/events", 0, &list), 0);
@@ -444,7 +446,9 @@ START_TEST(test_delete)
 	while (readlink_of("/events/latest", text) < 0)
 		uv_run(&rig.t.loop, UV_RUN_ONCE);
 	ck_assert_str_eq(text, other);
+	ck_assert_ptr_null(walk(&rig.t, path)); /* the store has done it by now */
 	ck_assert_int_eq(remove_in("/events", "emit", TREE_UNLINK), -EPERM);
+	node_unref(open_dir, 1);
 }
 END_TEST
 

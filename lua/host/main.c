@@ -21,10 +21,12 @@ read_source(const char *path, struct script *s)
 
 	if (!f)
 		return -1;
-	s->source = NEW_N(char, SOURCE_MAX + 1);
-	s->source_len = fread(s->source, 1, SOURCE_MAX, f);
+	s->source = NEW_N(char, SOURCE_MAX + 2);
+	s->source_len = fread(s->source, 1, SOURCE_MAX + 1, f);
 	(void)fclose(f);
-	return 0;
+	if (s->source_len > SOURCE_MAX)
+		errno = EFBIG;
+	return s->source_len > SOURCE_MAX ? -1 : 0;
 }
 
 static bool

@@ -113,7 +113,7 @@ zygote_next(char data[4096], int *ret_fd)
 }
 
 static void
-send_fork(const char *cgroup, int socket, int page)
+send_fork(uid_t uid, const char *cgroup, int socket, int page)
 {
 	AUTO(sbuf) struct sbuf out = {0};
 	size_t mark = frame_begin(&out, ZYGOTE_FORK, 5);
@@ -129,8 +129,8 @@ send_fork(const char *cgroup, int socket, int page)
 	struct cmsghdr *c = CMSG_FIRSTHDR(&msg);
 	int fds[2] = {socket, page};
 
-	frame_u32(&out, getuid());
-	frame_u32(&out, getgid());
+	frame_u32(&out, uid);
+	frame_u32(&out, uid == getuid() ? getgid() : uid);
 	frame_strz(&out, "/tmp");
 	frame_strz(&out, cgroup);
 	frame_end(&out, mark);
@@ -143,7 +143,7 @@ send_fork(const char *cgroup, int socket, int page)
 }
 
 static struct worker_page *
-start_worker(void)
+start_worker_as(uid_t uid)
 {
 	int fds[2], page = memfd_create("page", MFD_CLOEXEC);
 	struct worker_page *shared;
@@ -155,7 +155,7 @@ start_worker(void)
 	ck_assert_ptr_ne(shared, MAP_FAILED);
 	ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds), 0);
 	d.worker_fd = fds[1];
-	send_fork("", fds[0], page);
+	send_fork(uid, "", fds[0], page);
 	(void)close(fds[0]);
 	(void)close(page);
 	f = zygote_next(data, &d.pidfd);
@@ -165,6 +165,12 @@ start_worker(void)
 	ck_assert_uint_gt(d.worker_pid, 0);
 	ck_assert_int_ge(d.pidfd, 0);
 	return shared;
+}
+
+static struct worker_page *
+start_worker(void)
+{
+	return start_worker_as(getuid());
 }
 
 /* The next frame of the worker. */
@@ -239,6 +245,50 @@ START_TEST(a_worker_runs_a_script)
 		ck_assert_str_eq(message, "/tmptask.failed");
 	}
 	ck_assert_uint_eq(page->running, 0);
+	(void)munmap(page, sizeof(*page));
+}
+END_TEST
+
+/* How many children a process has. */
+static int
+children_of(uint32_t pid)
+{
+	char path[64];
+	int count = 0, child;
+	FILE *f;
+
+	(void)snprintf(path, sizeof(path), "/proc/%u/task/%u/children", pid, pid);
+	f = fopen(path, "re");
+	ck_assert_ptr_nonnull(f);
+	while (fscanf(f, "%d", &child) == 1)
+		count++;
+	(void)fclose(f);
+	return count;
+}
+
+/* Only root can start workers of others. */
+START_TEST(a_worker_of_another_user)
+{
+	struct worker_page *page;
+	char *message = NULL;
+	size_t used = 0;
+	struct frame f;
+
+	if (getuid() != 0)
+		return;
+	page = start_worker_as(65534);
+	(void)worker_next(&used);
+	run_script(
+		"function on_event() local r = exec.run('id -u; id -g; umask; setsid sleep 60 &')\n"
+		"assert(r.success, r.stderr) return true, r.stdout end");
+	(void)worker_next(&used);
+	f = worker_next(&used); /* comes when the background job is gone */
+	ck_assert_uint_eq(f.type, MSG_DONE);
+	ck_assert_uint_eq(frame_get_u32(&f), RUN_SUCCESS);
+	message = frame_dup_str(&f);
+	ck_assert_str_eq(message, "65534\n65534\n0022\n");
+	free(message);
+	ck_assert_int_eq(children_of(d.worker_pid), 0);
 	(void)munmap(page, sizeof(*page));
 }
 END_TEST
@@ -319,7 +369,7 @@ START_TEST(a_cgroup_that_cannot_be_joined)
 	struct frame f;
 
 	ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds), 0);
-	send_fork("/nowhere/cgroup", fds[0], fds[0]);
+	send_fork(getuid(), "/nowhere/cgroup", fds[0], fds[0]);
 	(void)close(fds[0]);
 	(void)close(fds[1]);
 	f = zygote_next(data, &fd);
@@ -342,6 +392,7 @@ main(void)
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_set_timeout(tc, 60);
 	tcase_add_test(tc, a_worker_runs_a_script);
+	tcase_add_test(tc, a_worker_of_another_user);
 	tcase_add_test(tc, a_closed_socket_ends_the_worker);
 	tcase_add_test(tc, a_killed_worker_tells_whose_fault_it_was_and_leaves_nothing);
 	tcase_add_test(tc, the_lock_is_free_when_all_are_gone);

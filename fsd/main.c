@@ -379,7 +379,7 @@ close_handle(uv_handle_t *handle)
 }
 
 /* Take down what was started, however far that went.  Rooms go in the reverse order of who calls
- * whom back: the lanes first, so that nothing is on its way to a room that is gone. */
+ * whom back: a lane delivers what it still has when it stops, and its rooms must be there then. */
 static void
 take_down(struct master *m)
 {
@@ -390,9 +390,9 @@ take_down(struct master *m)
 	log_set_sink(m->log, NULL, NULL);
 	if (m->root)
 		root_close_logs(m->root);
+	store_close(m->store); /* what it still had to say goes to rooms that are there */
 	events_free(m->events);
 	lane_stop(m->files);
-	store_close(m->store);
 	dispatcher_free(m->dispatcher);
 	stacks_free(m->stacks);
 	hooks_free(m->hooks);

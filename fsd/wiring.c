@@ -111,7 +111,13 @@ static void
 check_hook(void *arg, const struct check_request *req,
 	void (*done)(void *arg, int code, const char *meta, const struct err *err), void *done_arg)
 {
-	workers_check(((struct master *)arg)->workers, req, done, done_arg);
+	struct master *m = arg;
+	struct err err;
+
+	if (m->workers)
+		workers_check(m->workers, req, done, done_arg);
+	else
+		done(done_arg, err_set(&err, ESHUTDOWN, "the master is stopping"), NULL, &err);
 }
 
 static void

@@ -12,8 +12,8 @@
  *nodes the kernel knows are told of.  The thread may hang in the mount while the core is busy;
  *nobody waits for it, and closing the session's descriptor frees it, so stopping cannot deadlock.
  */
-#include "base/clock.h"
 #include "base/auto.h"
+#include "base/clock.h"
 #include "base/mem.h"
 #include "fsd/doors/fuse_door.h"
 

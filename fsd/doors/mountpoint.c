@@ -16,6 +16,7 @@
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 #include <sys/wait.h>
 
 #define OUR_TYPE "fuse.sloth"
@@ -114,7 +115,7 @@ static int
 clear_mount(const char *path, struct err *err)
 {
 	char type[64];
-	struct stat st;
+	struct statfs st;
 	int rc = mounted_type(path, type, sizeof(type), err);
 
 	if (rc < 0 || !type[0])
@@ -124,7 +125,8 @@ clear_mount(const char *path, struct err *err)
 			"%s: a file system of type '%s' is mounted there; choose another place "
 			"with --mount or SLOTH_RUNNER_MOUNT",
 			path, type);
-	if (stat(path, &st) == 0 || errno != ENOTCONN)
+	/* not stat: the kernel answers that from its cache for a moment, even for a dead server */
+	if (statfs(path, &st) == 0 || errno != ENOTCONN)
 		return err_set(err, EBUSY,
 			"%s: another master serves this mount; stop it, or choose another place "
 			"with "

@@ -81,7 +81,7 @@ help: ## this list
 # ---- programs ----------------------------------------------------------------------------------
 
 $(BUILD)/sloth-fsd: $(FSD_OBJ) $(BASE_OBJ)
-	$(CC) $(LDFLAGS) -o $@ $^ $(call libs,$(FSD_PKGS))
+	$(CC) $(LDFLAGS) -o $@ $(filter %.c %.o,$^) $(call libs,$(FSD_PKGS))
 
 $(BUILD)/sloth-worker: $(WORKER_OBJ) $(BASE_OBJ)
 	$(CC) $(LDFLAGS) -o $@ $^ $(call libs,$(WORKER_PKGS)) -lm
@@ -123,13 +123,13 @@ TOOLS := $(patsubst tests/tools/%.c,$(BUILD)/tools/%,$(wildcard tests/tools/*.c)
 tools: $(TOOLS)
 $(BUILD)/tools/%: tests/tools/%.c $(BASE_OBJ)
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP $(LDFLAGS) -o $@ $^ $(call libs,$(FSD_PKGS))
+	$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP $(LDFLAGS) -o $@ $(filter %.c %.o,$^) $(call libs,$(FSD_PKGS))
 
 # A bench links what the daemon is made of.
 BENCHES := $(patsubst tests/bench/%.c,$(BUILD)/bench/%,$(wildcard tests/bench/*.c))
 $(BUILD)/bench/%: tests/bench/%.c $(BUILD)/libfsd.a
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP $(LDFLAGS) -o $@ $^ $(call libs,$(FSD_PKGS))
+	$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP $(LDFLAGS) -o $@ $(filter %.c %.o,$^) $(call libs,$(FSD_PKGS))
 
 # ---- tests -------------------------------------------------------------------------------------
 # A unit test links everything its program is made of but main().

@@ -24,7 +24,7 @@ last_error() { tail -n1 "$MNT/errors"; }
 @test "a record cut short at close leaves a line in errors" {
 	printf '{"type":"a.b","data":{' >"$MNT/events/emit" || true
 	wait_for 5 'last_error | grep -q "events/emit"'
-	last_error | grep -qi 'unfinished\|incomplete\|cut'
+	last_error | grep -q 'not finished'
 }
 
 @test "an object over many writes is one event; lines are one each" {
@@ -44,7 +44,7 @@ last_error() { tail -n1 "$MNT/errors"; }
 @test "an event over 1 MiB is EFBIG and not stored" {
 	{ printf '{"type":"a.big","data":{"x":"'; head -c 1100000 /dev/zero | tr '\0' x; printf '"}}\n'; } >"$BATS_TEST_TMPDIR/big"
 	refused "cat $BATS_TEST_TMPDIR/big > $MNT/events/emit" "File too large"
-	[ ! -e "$MNT/events/by-type/a.big" ]
+	[ -z "$(ls "$MNT/events/by-type/a.big")" ]
 	{ printf '{"type":"a.fits","data":{"x":"'; head -c 900000 /dev/zero | tr '\0' x; printf '"}}\n'; } >"$MNT/events/emit"
 	id=$(ls "$MNT/events/by-type/a.fits")
 	[ "$(stat -Lc %s "$MNT/events/by-type/a.fits/$id/data")" -gt 900000 ]
@@ -71,7 +71,7 @@ last_error() { tail -n1 "$MNT/errors"; }
 @test "a broken edit leaves the last good version in service" {
 	add_hook a <<<'return { event_type = "a.b", execute = function() print("good") return true end }'
 	echo 'return {{{' >"$MNT/hooks/a.lua"
-	wait_for 5 'grep -q "a.lua:1" "$MNT/ctl/hooks/a/status"'
+	wait_for 5 'grep -q "a.lua:.*version 1 still in service" "$MNT/ctl/hooks/a/status"'
 	id=$(emit '{"type":"a.b"}')
 	timeout 10 cat "$MNT/events/$id/wait"
 	[ "$(cat "$MNT/events/$id/hooks/a/output")" = good ]
@@ -153,11 +153,11 @@ misbehave() {
 
 @test "workers keep no descriptor and no child of what is over" {
 	add_hook runner <<<'return { event_type = "a.b", execute = function() exec.run("true") sleep(0.001) file.read("/etc/hostname") return true end }'
-	load --mount "$MNT" --mode held --count 50 --type a.b
+	loadgen --mount "$MNT" --mode held --count 50 --type a.b
 	wait_for 10 '[ "$(cat "$MNT/events/queue/depth")" = 0 ]'
 	fds() { for p in $(pgrep -P "$(pgrep -P "$FSD_PID" -f zygote)"); do ls "/proc/$p/fd"; done | wc -l; }
 	before=$(fds)
-	load --mount "$MNT" --mode held --count 300 --type a.b
+	loadgen --mount "$MNT" --mode held --count 300 --type a.b
 	wait_for 20 '[ "$(cat "$MNT/events/queue/depth")" = 0 ]'
 	wait_for 5 '[ "$(fds)" -le "$before" ]'
 	for p in $(pgrep -P "$(pgrep -P "$FSD_PID" -f zygote)"); do [ -z "$(pgrep -P "$p")" ]; done

@@ -11,6 +11,8 @@ setup() {
 	ROOT_ID=$(emit '{"type":"a.cause"}')
 	STACK_ID=$(emit '{"type":"a.cause","stack":"prod"}')
 	timeout 10 cat "$MNT/events/$ROOT_ID/wait" "$MNT/events/$STACK_ID/wait"
+	EFFECT_ID=$(ls "$MNT/events/$ROOT_ID/effects")
+	STACK_EFFECT_ID=$(ls "$MNT/events/$STACK_ID/effects")
 	for n in $(seq 40); do emit '{"type":"a.filler","data":{"text":"to make the log long enough for a segment"}}' >/dev/null; done
 	wait_for 10 '[ -n "$(ls "$MNT/events/log.d")" ]'
 }
@@ -20,6 +22,8 @@ teardown() { cleanup; }
 fill() {
 	local at= part id=$ROOT_ID
 	[[ $1 == /stacks/* ]] && id=$STACK_ID
+	[[ $1 == /events/*/cause ]] && id=$EFFECT_ID # an event from outside has no cause
+	[[ $1 == /stacks/*/cause ]] && id=$STACK_EFFECT_ID
 	local IFS=/
 	for part in ${1#/}; do
 		case $part in
@@ -37,9 +41,7 @@ fill() {
 	local rows=0
 	while IFS=$'\t' read -r path mode kind flags; do
 		rows=$((rows + 1))
-		# what a final event and a quiet queue do not have
 		real=$(fill "$path")
-		[[ $path == *'/effects/{'* || $path != *effects* ]] || true
 		case $kind in
 		link) [ -L "$real" ] || { echo "no link: $path ($real)"; return 1; } ; continue ;;
 		dir | source) [ -d "$real" ] || { echo "no directory: $path ($real)"; return 1; } ;;

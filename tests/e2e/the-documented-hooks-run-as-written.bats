@@ -32,7 +32,7 @@ teardown() { cleanup; }
 	LUA
 	wait_for 5 'grep -q "no event" "$MNT/ctl/hooks/failure_alert/status"'
 	echo task.failed >"$MNT/ctl/hooks/failure_alert/event"
-	[ "$(cat "$MNT/ctl/hooks/failure_alert/status")" = ok ]
+	wait_for 5 'grep -q "^ok" "$MNT/ctl/hooks/failure_alert/status"'
 
 	id=$(emit '{"type":"task.failed","data":{"task":{"task_name":"deploy_app","agent_name":"web-1","error":"Connection refused"}}}')
 	[ "$(timeout 10 cat "$MNT/events/$id/wait")" = completed ]

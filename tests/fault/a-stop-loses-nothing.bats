@@ -12,7 +12,7 @@ teardown() { cleanup; }
 	add_hook quick <<-'LUA'
 		return { event_type = "load.test", execute = function(event) return true end }
 	LUA
-	load --mount "$MNT" --mode bulk --batch 500 --count 1000 --ack "$BATS_TEST_TMPDIR/acked" --prefix q
+	loadgen --mount "$MNT" --mode bulk --batch 500 --count 1000 --ack "$BATS_TEST_TMPDIR/acked" --prefix q
 	[ "$(cat "$MNT/events/queue/depth")" -gt 500 ]
 	stop_fsd
 	[ "$(sqlite3 -readonly "$STATE/hooks.db" "SELECT count(*) FROM events WHERE status='pending'")" -gt 0 ]

@@ -34,9 +34,9 @@ remember_final() { query "SELECT id, status FROM events WHERE status IN ('comple
 	start_fsd --set workers=100
 	install_hooks
 	# 2,000 events/s and more, some of which start child processes
-	load --mount "$MNT" --mode held --clients 4 --rate 2200 --seconds 600 --ack "$BATS_TEST_TMPDIR/acked" --prefix k >"$BATS_TEST_TMPDIR/load.json" 3>&- &
+	loadgen --mount "$MNT" --mode held --clients 4 --rate 2200 --seconds 600 --ack "$BATS_TEST_TMPDIR/acked" --prefix k >"$BATS_TEST_TMPDIR/load.json" 3>&- &
 	load_pid=$!
-	load --mount "$MNT" --mode echo --clients 1 --rate 20 --seconds 600 --type load.sample --ack "$BATS_TEST_TMPDIR/acked2" --prefix s >/dev/null 3>&- &
+	loadgen --mount "$MNT" --mode echo --clients 1 --rate 20 --seconds 600 --type load.sample --ack "$BATS_TEST_TMPDIR/acked2" --prefix s >/dev/null 3>&- &
 	sample_pid=$!
 	for ((round = 1; round <= ROUNDS; round++)); do
 		read -rt "$(printf '%d.%03d' $((RANDOM % 2)) $((50 + RANDOM % 450)))" <> <(:) || true

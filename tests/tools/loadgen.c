@@ -1,6 +1,6 @@
 /* A load generator: raises events through the mount and tells what was acknowledged and how fast.
  *
- *	load --mount DIR [--mode echo|held|bulk] [--clients N] [--seconds S | --count N] [--rate R]
+ *	loadgen --mount DIR [--mode echo|held|bulk] [--clients N] [--seconds S | --count N] [--rate R]
  *	     [--type T] [--ack FILE] [--prefix P] [--batch N]
  *
  *	echo   open, write one event, close: what a shell's `echo > events/emit` does
@@ -201,7 +201,7 @@ report(const struct options *opt, struct client *clients)
 static int
 usage(void)
 {
-	fputs("load: --mount DIR [--mode echo|held|bulk] [--clients N] [--seconds S | --count N]\n"
+	fputs("loadgen: --mount DIR [--mode echo|held|bulk] [--clients N] [--seconds S | --count N]\n"
 	      "      [--rate R] [--type T] [--ack FILE] [--prefix P] [--batch N]\n",
 		stderr);
 	return 2;

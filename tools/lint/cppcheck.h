@@ -1,4 +1,4 @@
-/* What cppcheck is not shown of sys/queue.h and uthash.h, in a form it understands. */
+/* What cppcheck is not shown of sys/queue.h, uthash.h and jansson.h, in a form it understands. */
 #define LOOP_(v, h)            for ((v) = (h); (v); (v) = (h))
 #define LOOP2_(v, h, t)        for ((v) = (t) = (h); (v); (v) = (t))
 #define HASH_ITER(hh, h, v, t) LOOP2_(v, h, t)
@@ -37,4 +37,5 @@
 	struct {                                                                                   \
 		struct type *next;                                                                 \
 	}
-#define SLIST_FOREACH(v, h, f) LOOP_(v, first(h))
+#define SLIST_FOREACH(v, h, f)      LOOP_(v, first(h))
+#define json_array_foreach(a, i, v) for ((i) = 0; ((v) = json_array_get((a), (i))); (i)++)

@@ -121,17 +121,14 @@ table_print(struct table *table)
 static void
 add_decimal(struct sbuf *out, int64_t value, int64_t unit)
 {
-	int64_t rest = value % unit;
+	int digits = unit == NS_PER_S ? 9 : unit == NS_PER_MS ? 6 : 3;
 
 	sbuf_printf(out, "%lld", (long long)(value / unit));
-	if (!rest)
+	if (value % unit == 0)
 		return;
-	sbuf_addc(out, '.');
-	while (rest) {
-		unit /= 10;
-		sbuf_addc(out, (char)('0' + rest / unit));
-		rest %= unit;
-	}
+	sbuf_printf(out, ".%0*lld", digits, (long long)(value % unit));
+	while (out->data[out->len - 1] == '0')
+		out->data[--out->len] = '\0';
 }
 
 void

@@ -40,7 +40,8 @@ program_find(const char *name, struct err *err)
 		len = strrchr(self, '/') - self;
 		found = executable_in(self, (size_t)len, name);
 		if (!found) {
-			AUTO(free) char *libexec = mem_printf("%.*s/../libexec", (int)len, self);
+			AUTO(free) char *libexec =
+				mem_printf("%.*s/../libexec/sloth-runner", (int)len, self);
 
 			found = executable_in(libexec, strlen(libexec), name);
 		}

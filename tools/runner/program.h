@@ -4,7 +4,8 @@
 
 #include "base/err.h"
 
-/* Returns owned: the path of a program that comes with this one: beside it, then PREFIX/libexec,
+/* Returns owned: the path of a program that comes with this one: beside it, then
+ * PREFIX/libexec/sloth-runner,
  * then PATH.  NULL with err when there is none. */
 char *program_find(const char *name, struct err *err);
 

@@ -8,7 +8,7 @@
  * nothing is left.  A group id is only used while its leader has not been reaped: it cannot be
  * another's.
  */
-#include "lua/host/worker.h"
+#include "lua/host/invocation.h"
 
 #include "base/auto.h"
 #include "base/mem.h"

@@ -8,7 +8,7 @@
  * Where the resumer cannot be yielded across (a resume inside a comparator that C calls),
  * inv->stuck tells the coroutines below that they cannot wait.
  */
-#include "lua/host/worker.h"
+#include "lua/host/invocation.h"
 
 static lua_State *
 check_coroutine(lua_State *L)

@@ -5,7 +5,7 @@
  * Scripts of both kinds run: event.task is data.task, and a field missing in data is looked up in
  * the one nested category.
  */
-#include "lua/host/worker.h"
+#include "lua/host/invocation.h"
 
 #include <string.h>
 

@@ -134,6 +134,8 @@ typedef int host_answer_fn(lua_State *L, const struct host_answer *answer);
 /* Ask and wait.  host_request_begin (may raise) gives the frame, begun up to the request number;
  * the caller appends the remaining fields of MSG_EMIT or MSG_STATE with frame_str() etc. (which do
  * not raise) and returns host_request_wait(L).  answer pushes the results and may raise. */
+#define HOST_FIELD_MAX                                                                             \
+	(2u * 1024 * 1024) /* bytes of one such field; the module checks that first */
 struct sbuf *host_request_begin(lua_State *L, enum msg type, host_answer_fn *answer);
 int host_request_wait(lua_State *L);
 

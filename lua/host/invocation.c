@@ -7,10 +7,10 @@
  * it.  Ended means that Lua is through with it; it is finished, and the daemon told, when the
  * processes it started are gone too (contain.c).
  */
+#include "lua/host/invocation.h"
 #include "base/auto.h"
 #include "base/clock.h"
 #include "base/mem.h"
-#include "lua/host/worker.h"
 
 #include <assert.h>
 #include <string.h>

@@ -11,6 +11,9 @@
 
 #define DEPTH_MAX 100
 
+/* A few tables that hold each other many times over make text without end. */
+#define TEXT_MAX (16u * 1024 * 1024)
+
 static const char null_address, array_mt;
 
 void
@@ -318,6 +321,8 @@ encode(struct encoder *e, int idx)
 	size_t len;
 	const char *s;
 
+	if (e->out->len > TEXT_MAX)
+		return fail(e, "more than 16 MB of JSON");
 	switch (lua_type(e->L, idx)) {
 	case LUA_TNIL:
 		sbuf_adds(e->out, "null");
@@ -332,6 +337,8 @@ encode(struct encoder *e, int idx)
 		return 0;
 	case LUA_TSTRING:
 		s = lua_tolstring(e->L, idx, &len);
+		if (len > TEXT_MAX)
+			return fail(e, "more than 16 MB of JSON");
 		sbuf_json(e->out, s, len);
 		return 0;
 	case LUA_TTABLE:

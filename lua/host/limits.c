@@ -11,7 +11,7 @@
  */
 #include "base/clock.h"
 #include "base/mem.h"
-#include "lua/host/worker.h"
+#include "lua/host/invocation.h"
 
 #include <string.h>
 

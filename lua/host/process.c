@@ -8,7 +8,7 @@
 #include "base/auto.h"
 #include "base/clock.h"
 #include "base/mem.h"
-#include "lua/host/worker.h"
+#include "lua/host/invocation.h"
 
 #include <fcntl.h>
 #include <signal.h>

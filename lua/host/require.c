@@ -2,7 +2,7 @@
  * per state until their file changes.  The part that calls them is lua/host/require.lua.
  */
 #include "base/auto.h"
-#include "lua/host/worker.h"
+#include "lua/host/invocation.h"
 
 #include <fcntl.h>
 #include <string.h>

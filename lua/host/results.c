@@ -6,7 +6,7 @@
  */
 #include "base/mem.h"
 #include "base/units.h"
-#include "lua/host/worker.h"
+#include "lua/host/invocation.h"
 
 #include <string.h>
 

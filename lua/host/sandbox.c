@@ -6,7 +6,7 @@
  * does not exist.  Read-only means an empty table whose metatable leads to the real one: nothing an
  * invocation does to a library is seen by the next.
  */
-#include "lua/host/worker.h"
+#include "lua/host/invocation.h"
 
 #include <lualib.h>
 #include <string.h>

@@ -9,7 +9,7 @@
  */
 #include "base/auto.h"
 #include "base/mem.h"
-#include "lua/host/worker.h"
+#include "lua/host/invocation.h"
 
 #include <stdio.h>
 #include <string.h>

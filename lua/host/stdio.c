@@ -5,7 +5,7 @@
  * worker.  popen and execute wait through exec; popen's output is a memory file, so that every
  * method of files works on it.  Standard output goes to the recorded output, input is empty.
  */
-#include "lua/host/worker.h"
+#include "lua/host/invocation.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -10,7 +10,7 @@
  */
 #include "base/auto.h"
 #include "base/mem.h"
-#include "lua/host/worker.h"
+#include "lua/host/invocation.h"
 
 #include <assert.h>
 #include <string.h>

@@ -4,7 +4,7 @@
  * Idle states are kept for their next run, the least recently used ones go beyond STATES_MAX.  A
  * script that ran into its memory cap gets a state per run, so that no other run of it suffers.
  */
-#include "lua/host/worker.h"
+#include "lua/host/invocation.h"
 
 #include "base/auto.h"
 #include "base/mem.h"

@@ -16,6 +16,8 @@
 #include <string.h>
 #include <time.h>
 
+#define NAME_BYTES_MAX 1024 /* far above what the daemon takes */
+
 static int
 answer_dispatch(lua_State *L, const struct host_answer *answer)
 {
@@ -55,6 +57,9 @@ encoded(lua_State *L, int idx, const char *what)
 	luaL_checktype(L, idx, LUA_TTABLE);
 	if (json_lua_encode(L, idx, false, text, &err) < 0)
 		luaL_error(L, "event.dispatch: %s: %s", what, err.msg);
+	if (text->len > HOST_FIELD_MAX)
+		luaL_error(L, "event.dispatch: %s: %d bytes, %d are the most", what, (int)text->len,
+			(int)HOST_FIELD_MAX);
 	return text;
 }
 
@@ -66,7 +71,9 @@ event_dispatch(lua_State *L)
 	const char *stack;
 
 	lua_settop(L, 3);
+	luaL_argcheck(L, strlen(type) <= NAME_BYTES_MAX, 1, "a type that long");
 	stack = find_stack(L);
+	luaL_argcheck(L, !stack || strlen(stack) <= NAME_BYTES_MAX, 3, "a stack's name that long");
 	data = encoded(L, 2, "data");
 	options = encoded(L, 3, "options");
 	frame = host_request_begin(L, MSG_EMIT, answer_dispatch);

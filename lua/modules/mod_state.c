@@ -51,6 +51,9 @@ encoded(lua_State *L, int idx)
 
 	if (idx && json_lua_encode(L, idx, false, text, &err) < 0)
 		luaL_error(L, "state: %s", err.msg);
+	if (text->len > HOST_FIELD_MAX)
+		luaL_error(L, "state: a value of %d bytes, %d are the most", (int)text->len,
+			(int)HOST_FIELD_MAX);
 	return text;
 }
 

@@ -113,6 +113,11 @@ START_TEST(long_loops_in_c_are_refused)
 		"a table of more than");
 	rig_fails(&rig, "return table.unpack({}, 1, 1e7)", "too many results to unpack");
 	rig_fails(&rig, "return table.concat({}, 'x', 1, 1e9)", "invalid value");
+	rig_fails(&rig, "local t = {} for i = 1, 60 do t = {t, t} end json.encode(t)",
+		"more than 16 MB of JSON");
+	rig_fails(&rig, "state.set('k', ('x'):rep(9000000))", "are the most");
+	rig_fails(&rig, "event.dispatch(('x'):rep(9000000), {})", "a type that long");
+	rig_fails(&rig, "event.dispatch('a.b', {x = ('x'):rep(9000000)})", "are the most");
 	rig_ok(&rig, "local t = {1, 2, 3} table.insert(t, 1, 0) assert(table.remove(t, 1) == 0)\n"
 		     "assert(#t == 3 and table.move(t, 1, 3, 2)[4] == 3)");
 }

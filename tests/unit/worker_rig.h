@@ -5,7 +5,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
-#include "lua/host/worker.h"
+#include "lua/host/invocation.h"
 
 #include <check.h>
 #include <fcntl.h>

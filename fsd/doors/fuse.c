@@ -15,6 +15,8 @@
 #include "fsd/doors/mountpoint.h"
 
 #include <fcntl.h>
+#include <linux/fuse.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/uio.h>
@@ -74,6 +76,48 @@ on_poll(uv_poll_t *poll, int status, int events)
 	}
 	for (int i = 0; i < REQUESTS_A_TURN && serve_one(door); i++)
 		continue;
+}
+
+/* ---- input and output ------------------------------------------------------------------------ */
+
+static ssize_t
+read_packet(int fd, void *buf, size_t len, void *userdata)
+{
+	(void)userdata;
+	return read(fd, buf, len);
+}
+
+/* libfuse 3.14 negotiates parallel directory operations and then forgets to say so in its answer to
+ * INIT, which is the first packet it writes; without the flag one lookup that waits for the store
+ * holds up all others in its directory. */
+static void
+mend_init(struct fuse_door *door, const struct iovec *iov, int count)
+{
+	struct fuse_init_out *out = iov[1].iov_base;
+
+	door->is_init_mended = true;
+	if (count == 2 && iov[1].iov_len >= offsetof(struct fuse_init_out, max_background))
+		out->flags |= door->init_flags;
+}
+
+static ssize_t
+write_packet(int fd, struct iovec *iov, int count, void *userdata)
+{
+	struct fuse_door *door = userdata;
+
+	if (!door->is_init_mended && door->got_init)
+		mend_init(door, iov, count);
+	return writev(fd, iov, count);
+}
+
+static int
+connect_io(struct fuse_door *door, int fd, struct err *err)
+{
+	static const struct fuse_custom_io io = {.read = read_packet, .writev = write_packet};
+	int rc = fuse_session_custom_io(door->session, &io, fd);
+
+	return rc < 0 ? err_set(err, -rc, "the FUSE session cannot be attached: %s", strerror(-rc))
+		      : 0;
 }
 
 /* ---- opening -------------------------------------------------------------------------------- */
@@ -165,6 +209,22 @@ door_start(struct fuse_door *door, struct fuse_door **ret_door, struct err *err)
 	return 0;
 }
 
+static int
+mount_session(struct fuse_door *door, struct err *err)
+{
+	int rc;
+
+	if (fuse_session_mount(door->session, door->mount) < 0)
+		return err_set(err, EIO,
+			"%s: cannot be mounted; is /dev/fuse there, and for an ordinary user "
+			"fusermount3 (package fuse3)?",
+			door->mount);
+	rc = connect_io(door, fuse_session_fd(door->session), err);
+	if (rc < 0)
+		fuse_session_unmount(door->session);
+	return rc;
+}
+
 int
 fuse_door_open(const struct fuse_options *opt, struct fuse_door **ret_door, struct err *err)
 {
@@ -175,50 +235,28 @@ fuse_door_open(const struct fuse_options *opt, struct fuse_door **ret_door, stru
 		return rc;
 	door = door_new(opt);
 	door->session = session_new(door, err);
-	if (!door->session) {
-		door_free(door);
-		return -EIO;
-	}
-	if (fuse_session_mount(door->session, door->mount) < 0) {
-		rc = err_set(err, EIO,
-			"%s: cannot be mounted; is /dev/fuse there, and for an ordinary user "
-			"fusermount3 (package fuse3)?",
-			door->mount);
+	rc = door->session ? mount_session(door, err) : -EIO;
+	if (rc < 0) {
 		door_free(door);
 		return rc;
 	}
 	return door_start(door, ret_door, err);
 }
 
-static ssize_t
-read_packet(int fd, void *buf, size_t len, void *userdata)
-{
-	(void)userdata;
-	return read(fd, buf, len);
-}
-
-static ssize_t
-write_packet(int fd, struct iovec *iov, int count, void *userdata)
-{
-	(void)userdata;
-	return writev(fd, iov, count);
-}
-
 int
 fuse_door_attach(
 	const struct fuse_options *opt, int fd, struct fuse_door **ret_door, struct err *err)
 {
-	static const struct fuse_custom_io io = {.read = read_packet, .writev = write_packet};
 	struct fuse_door *door = door_new(opt);
 	int rc;
 
 	free(TAKE(door->mount));
 	door->session = session_new(door, err);
-	rc = door->session ? fuse_session_custom_io(door->session, &io, fd) : -EIO;
+	rc = door->session ? connect_io(door, fd, err) : -EIO;
 	if (rc < 0) {
 		(void)close(fd);
 		door_free(door);
-		return err_set(err, -rc, "the FUSE session cannot be attached: %s", strerror(-rc));
+		return rc;
 	}
 	return door_start(door, ret_door, err);
 }

@@ -57,7 +57,8 @@ struct fuse_door {
 	uv_timer_t late_timer; /* for late */
 	unsigned uv_handles;   /* of the three above, not closed yet */
 	struct fuse_buf buf;
-	bool got_init, is_ready, is_closing, is_unmounted;
+	bool got_init, is_init_mended, is_ready, is_closing, is_unmounted;
+	uint32_t init_flags; /* for libfuse to add to its answer to INIT */
 	void (*closed)(void *arg);
 	void *closed_arg;
 

@@ -13,6 +13,7 @@
 #include <assert.h>
 #include <dirent.h>
 #include <fcntl.h>
+#include <linux/fuse.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
@@ -62,6 +63,8 @@ op_init(void *userdata, struct fuse_conn_info *conn)
 			FUSE_CAP_SPLICE_READ | FUSE_CAP_SPLICE_WRITE | FUSE_CAP_SPLICE_MOVE |
 			FUSE_CAP_HANDLE_KILLPRIV | FUSE_CAP_ASYNC_DIO,
 		false);
+	if (conn->want & FUSE_CAP_PARALLEL_DIROPS)
+		door->init_flags = FUSE_PARALLEL_DIROPS;
 	door->got_init = true;
 }
 

@@ -159,7 +159,7 @@ say_started(struct invocation *inv)
 	if (inv->is_check)
 		return;
 	frame_end(link_out(w), frame_begin(link_out(w), MSG_STARTED, inv->id));
-	link_flush(w);
+	link_send(w);
 }
 
 static int

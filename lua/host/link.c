@@ -1,7 +1,9 @@
 /* The socket to the daemon: whole frames in, frames out.
  *
- * Frames to send are collected in one buffer and written together, once per turn of the loop, when
- * the write before has gone: a short run costs one system call for both its frames.
+ * Frames to send are collected in one buffer and written once per turn of the loop; only that a run
+ * begins is told at once (and takes along what is there), because the daemon judges by it what a
+ * worker that died had begun.
+ *
  * When the daemon does not read, the buffer grows by what the invocations under way say, which is
  * bounded each; beyond LINK_BACKLOG_MAX we stop reading, so that no new ones begin.
  */
@@ -71,8 +73,6 @@ set_reading(struct worker *w)
 		(void)uv_read_stop((uv_stream_t *)&link->pipe);
 }
 
-static void on_prepare(uv_prepare_t *handle);
-
 static void
 on_written(uv_write_t *req, int status)
 {
@@ -85,7 +85,47 @@ on_written(uv_write_t *req, int status)
 	if (status < 0)
 		w->link.on_end(w);
 	else
-		link_flush(w);
+		link_send(w);
+}
+
+/* The socket is full: libuv writes when there is room. */
+static void
+send_later(struct worker *w)
+{
+	struct link *link = &w->link;
+	struct sbuf empty = link->sending;
+	uv_buf_t buf;
+
+	link->sending = link->out;
+	link->out = empty;
+	buf = uv_buf_init(link->sending.data, (unsigned)link->sending.len);
+	link->is_sending = true;
+	if (uv_write(&link->write, (uv_stream_t *)&link->pipe, &buf, 1, on_written) < 0)
+		link->on_end(w);
+}
+
+void
+link_send(struct worker *w)
+{
+	struct link *link = &w->link;
+
+	if (link->is_open && !link->is_sending && link->out.len > 0) {
+		uv_buf_t buf = uv_buf_init(link->out.data, (unsigned)link->out.len);
+		int n = uv_try_write((uv_stream_t *)&link->pipe, &buf, 1);
+
+		if (n > 0)
+			sbuf_shift(&link->out, (size_t)n);
+		if (link->out.len > 0)
+			send_later(w);
+	}
+	set_reading(w);
+}
+
+static void
+on_prepare(uv_prepare_t *handle)
+{
+	(void)uv_prepare_stop(handle);
+	link_send(handle->data);
 }
 
 void
@@ -95,26 +135,6 @@ link_flush(struct worker *w)
 
 	if (link->is_open && !link->is_sending)
 		(void)uv_prepare_start(&link->flush, on_prepare);
-}
-
-static void
-on_prepare(uv_prepare_t *handle)
-{
-	struct worker *w = handle->data;
-	struct link *link = &w->link;
-	struct sbuf empty = link->sending;
-	uv_buf_t buf;
-
-	(void)uv_prepare_stop(handle);
-	set_reading(w);
-	if (link->is_sending || link->out.len == 0)
-		return;
-	link->sending = link->out;
-	link->out = empty;
-	buf = uv_buf_init(link->sending.data, (unsigned)link->sending.len);
-	link->is_sending = true;
-	if (uv_write(&link->write, (uv_stream_t *)&link->pipe, &buf, 1, on_written) < 0)
-		link->on_end(w);
 }
 
 struct sbuf *

@@ -344,6 +344,22 @@ START_TEST(a_killed_worker_tells_whose_fault_it_was_and_leaves_nothing)
 }
 END_TEST
 
+/* The daemon judges by it what a worker that died had begun: it is told before the run does
+ * anything, even when that never comes back to the loop. */
+START_TEST(a_begun_run_is_told_at_once)
+{
+	struct worker_page *page = start_worker();
+	size_t used = 0;
+	struct frame f = worker_next(&used);
+
+	run_script("string.find(('a'):rep(40), ('a-'):rep(30) .. 'b')");
+	f = worker_next(&used);
+	ck_assert_uint_eq(f.type, MSG_STARTED);
+	ck_assert_int_eq(kill((pid_t)d.worker_pid, SIGKILL), 0);
+	(void)munmap(page, sizeof(*page));
+}
+END_TEST
+
 START_TEST(the_lock_is_free_when_all_are_gone)
 {
 	struct worker_page *page = start_worker();
@@ -395,6 +411,7 @@ main(void)
 	tcase_add_test(tc, a_worker_of_another_user);
 	tcase_add_test(tc, a_closed_socket_ends_the_worker);
 	tcase_add_test(tc, a_killed_worker_tells_whose_fault_it_was_and_leaves_nothing);
+	tcase_add_test(tc, a_begun_run_is_told_at_once);
 	tcase_add_test(tc, the_lock_is_free_when_all_are_gone);
 	tcase_add_test(tc, a_cgroup_that_cannot_be_joined);
 	suite_add_tcase(s, tc);

@@ -8,21 +8,47 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
-static int
-write_all(int fd, const char *data, size_t len)
+#define CHUNK_BYTES 65536
+
+int
+file_read_fd(int fd, size_t max, struct sbuf *out)
 {
-	while (len > 0) {
-		ssize_t n = write(fd, data, len);
+	size_t begin = out->len;
 
-		if (n < 0 && errno != EINTR)
+	for (;;) {
+		ssize_t n = read(fd, sbuf_room(out, CHUNK_BYTES), CHUNK_BYTES);
+
+		if (n == 0)
+			return 0;
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
 			return -errno;
-		if (n > 0) {
-			data += n;
-			len -= (size_t)n;
-		}
+		out->len += (size_t)n;
+		out->data[out->len] = '\0';
+		if (out->len - begin > max)
+			return -EFBIG;
 	}
-	return fsync(fd) == 0 ? 0 : -errno;
+}
+
+int
+file_write_fd(int fd, const void *data, size_t len)
+{
+	const char *at = data;
+
+	while (len > 0) {
+		ssize_t n = write(fd, at, len);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return -errno;
+		at += n;
+		len -= (size_t)n;
+	}
+	return 0;
 }
 
 static int
@@ -45,7 +71,9 @@ file_replace(const char *path, const void *data, size_t len, mode_t mode)
 
 	if (fd < 0)
 		return -errno;
-	code = write_all(fd, data, len);
+	code = file_write_fd(fd, data, len);
+	if (code == 0 && (fchmod(fd, mode) != 0 || fsync(fd) != 0))
+		code = -errno;
 	if (code == 0 && rename(beside, path) != 0)
 		code = -errno;
 	if (code < 0) {

@@ -6,6 +6,7 @@
  * change is refused.
  */
 #include "base/auto.h"
+#include "base/file.h"
 #include "base/mem.h"
 #include "fsd/config.h"
 
@@ -78,7 +79,7 @@ read_whole(const char *path, struct sbuf *out, mode_t *ret_mode, struct err *err
 {
 	AUTO(fd) int fd = open(path, O_RDONLY | O_CLOEXEC);
 	struct stat st;
-	ssize_t n;
+	int rc;
 
 	*ret_mode = 0644;
 	if (fd < 0 && errno == ENOENT)
@@ -86,15 +87,11 @@ read_whole(const char *path, struct sbuf *out, mode_t *ret_mode, struct err *err
 	if (fd < 0 || fstat(fd, &st) < 0)
 		return err_set(err, errno, "%s: cannot be read: %s", path, strerror(errno));
 	*ret_mode = st.st_mode & 07777;
-	while ((n = read(fd, sbuf_room(out, 4096), 4096)) > 0) {
-		out->len += (size_t)n;
-		out->data[out->len] = '\0';
-		if (out->len > CONFIG_FILE_MAX)
-			return err_set(
-				err, EFBIG, "%s: longer than 1 MiB: not a config file", path);
-	}
-	if (n < 0)
-		return err_set(err, errno, "%s: cannot be read: %s", path, strerror(errno));
+	rc = file_read_fd(fd, CONFIG_FILE_MAX, out);
+	if (rc == -EFBIG)
+		return err_set(err, EFBIG, "%s: longer than 1 MiB: not a config file", path);
+	if (rc < 0)
+		return err_set(err, -rc, "%s: cannot be read: %s", path, strerror(-rc));
 	return 0;
 }
 
@@ -214,64 +211,15 @@ says(const char *path, const struct sbuf *text, const char *key, const char *val
 }
 
 static int
-write_all(int fd, const char *data, size_t len)
-{
-	while (len) {
-		ssize_t n = write(fd, data, len);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return -errno;
-		data += n;
-		len -= (size_t)n;
-	}
-	return 0;
-}
-
-/* Write and sync a file beside path; ret_tmp is its name, owned, also after a failure. */
-static int
-write_beside(const char *path, const struct sbuf *text, mode_t mode, char **ret_tmp)
-{
-	AUTO(fd) int fd = -1;
-	int rc;
-
-	*ret_tmp = mem_printf("%s.XXXXXX", path);
-	fd = mkostemp(*ret_tmp, O_CLOEXEC);
-	if (fd < 0)
-		return -errno;
-	rc = write_all(fd, sbuf_str(text), text->len);
-	if (rc == 0 && (fchmod(fd, mode) < 0 || fsync(fd) < 0))
-		rc = -errno;
-	return rc;
-}
-
-static int
-sync_dir(const char *path)
-{
-	AUTO(free) char *copy = mem_strdup(path);
-	AUTO(fd) int fd = open(dirname(copy), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-
-	return fd < 0 || fsync(fd) < 0 ? -errno : 0;
-}
-
-static int
 replace_file(const char *path, const struct sbuf *text, mode_t mode, struct err *err)
 {
 	AUTO(free) char *dir = mem_strdup(path);
-	AUTO(free) char *tmp = NULL;
 	int rc;
 
 	if (mkdir(dirname(dir), 0755) < 0 && errno != EEXIST)
 		return err_set(
 			err, errno, "%s: its directory cannot be made: %s", path, strerror(errno));
-	rc = write_beside(path, text, mode, &tmp);
-	if (rc == 0 && rename(tmp, path) < 0)
-		rc = -errno;
-	if (rc == 0)
-		rc = sync_dir(path);
-	else
-		(void)unlink(tmp); /* may never have been made */
+	rc = file_replace(path, sbuf_str(text), text->len, mode);
 	return rc < 0 ? err_set(err, -rc, "%s: cannot be written: %s", path, strerror(-rc)) : 0;
 }
 

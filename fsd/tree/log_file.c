@@ -9,6 +9,7 @@
 #include "fsd/tree/log_file.h"
 
 #include "base/auto.h"
+#include "base/file.h"
 #include "base/mem.h"
 #include "base/sbuf.h"
 #include "fsd/lane.h"
@@ -165,22 +166,6 @@ rotate(struct log_writer *w)
 	return reader;
 }
 
-static bool
-write_all(int fd, const char *data, size_t len)
-{
-	while (len > 0) {
-		ssize_t n = write(fd, data, len);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return false;
-		data += n;
-		len -= (size_t)n;
-	}
-	return true;
-}
-
 static void
 job_run(struct lane_job *lane_job)
 {
@@ -189,7 +174,7 @@ job_run(struct lane_job *lane_job)
 
 	if (w->max_bytes && w->size > 0 && w->size + job->data.len > w->max_bytes)
 		job->rotated = rotate(w);
-	if (write_all(w->fd, job->data.data, job->data.len)) {
+	if (file_write_fd(w->fd, job->data.data, job->data.len) == 0) {
 		w->size += job->data.len;
 	} else {
 		job->is_lost = true;

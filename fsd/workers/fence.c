@@ -16,6 +16,7 @@
 
 #include "base/auto.h"
 #include "base/clock.h"
+#include "base/file.h"
 #include "base/mem.h"
 #include "base/sbuf.h"
 #include "base/worker_proto.h"
@@ -47,19 +48,6 @@ dir_auto(DIR **dir)
 
 /* ---- marks ---------------------------------------------------------------------------------- */
 
-static bool
-read_whole(int fd, struct sbuf *out)
-{
-	ssize_t n;
-
-	do {
-		n = read(fd, sbuf_room(out, 65536), 65536);
-		if (n > 0)
-			out->len += (size_t)n;
-	} while (n > 0 && out->len < ENVIRON_MAX);
-	return n >= 0;
-}
-
 /* Whether the variable stands in the process's environment. */
 static bool
 has_scope(pid_t pid, const char *variable)
@@ -72,7 +60,7 @@ has_scope(pid_t pid, const char *variable)
 
 	(void)snprintf(path, sizeof(path), "/proc/%d/environ", (int)pid); /* fits */
 	fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0 || !read_whole(fd, &text) || text.len == 0)
+	if (fd < 0 || file_read_fd(fd, ENVIRON_MAX, &text) < 0 || text.len == 0)
 		return false;
 	end = text.data + text.len;
 	for (at = text.data; at < end; at += strnlen(at, (size_t)(end - at)) + 1) {

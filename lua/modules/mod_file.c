@@ -39,41 +39,6 @@ file_open_regular(const char *path, int flags, mode_t mode)
 	return TAKE_FD(fd);
 }
 
-int
-file_read_all(int fd, struct sbuf *out)
-{
-	for (;;) {
-		ssize_t n = read(fd, sbuf_room(out, 65536), 65536);
-
-		if (n == 0)
-			return 0;
-		if (n < 0 && errno != EINTR)
-			return -errno;
-		if (n < 0)
-			continue;
-		out->len += (size_t)n;
-		out->data[out->len] = '\0';
-		if (out->len > FILE_BYTES_MAX)
-			return -EFBIG;
-	}
-}
-
-int
-file_write_all(int fd, const char *data, size_t len)
-{
-	while (len) {
-		ssize_t n = write(fd, data, len);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return -errno;
-		data += n;
-		len -= (size_t)n;
-	}
-	return 0;
-}
-
 static void
 fini(struct work *work)
 {
@@ -89,7 +54,7 @@ run_read(struct work *work)
 	struct file_work *file = (struct file_work *)work;
 	AUTO(fd) int fd = file_open_regular(file->path, O_RDONLY, 0);
 
-	file->code = fd < 0 ? fd : file_read_all(fd, &file->content);
+	file->code = fd < 0 ? fd : file_read_fd(fd, FILE_BYTES_MAX, &file->content);
 }
 
 static int
@@ -122,7 +87,7 @@ run_write(struct work *work)
 	struct file_work *file = (struct file_work *)work;
 	AUTO(fd) int fd = file_open_regular(file->path, O_WRONLY | O_CREAT | file->flags, 0644);
 
-	file->code = fd < 0 ? fd : file_write_all(fd, sbuf_str(&file->content), file->content.len);
+	file->code = fd < 0 ? fd : file_write_fd(fd, sbuf_str(&file->content), file->content.len);
 }
 
 static int

@@ -174,7 +174,7 @@ replace(const struct line_work *w, int old_fd, const struct sbuf *text)
 	fd = mkostemp(temp, O_CLOEXEC);
 	if (fd < 0)
 		return -errno;
-	code = file_write_all(fd, sbuf_str(text), text->len);
+	code = file_write_fd(fd, sbuf_str(text), text->len);
 	if (code == 0 && fchmod(fd, st.st_mode & 07777) < 0)
 		code = -errno;
 	if (code == 0 && fchown(fd, st.st_uid, st.st_gid) < 0 && errno != EPERM)
@@ -204,7 +204,7 @@ change(struct line_work *w)
 		return 0;
 	if (fd < 0)
 		return fd;
-	code = file_read_all(fd, &before);
+	code = file_read_fd(fd, FILE_BYTES_MAX, &before);
 	if (code < 0)
 		return code;
 	if (memchr(sbuf_str(&before), '\0', before.len))

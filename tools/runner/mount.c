@@ -8,6 +8,7 @@
 #include "tools/runner/mount.h"
 
 #include "base/auto.h"
+#include "base/file.h"
 #include "base/mem.h"
 #include "tools/runner/print.h"
 
@@ -174,23 +175,6 @@ fail_with_reason(const struct mount *mount, const char *verb, const char *path, 
 	return result;
 }
 
-static int
-read_all(int fd, struct sbuf *out)
-{
-	for (;;) {
-		ssize_t n = read(fd, sbuf_room(out, READ_CHUNK_BYTES), READ_CHUNK_BYTES);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0) {
-			if (out->data)
-				out->data[out->len] = '\0';
-			return n < 0 ? -errno : 0;
-		}
-		out->len += (size_t)n;
-	}
-}
-
 int
 mount_read(const struct mount *mount, const char *path, struct sbuf *out, struct err *err)
 {
@@ -201,7 +185,7 @@ mount_read(const struct mount *mount, const char *path, struct sbuf *out, struct
 	fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
 		return fail("read", path, errno, err);
-	result = read_all(fd, out);
+	result = file_read_fd(fd, SIZE_MAX, out);
 	return result < 0 ? fail("read", path, -result, err) : 0;
 }
 
@@ -239,22 +223,6 @@ mount_read_value(const struct mount *mount, const char *path, struct sbuf *out, 
 	return result;
 }
 
-static int
-write_all(int fd, const char *data, size_t len)
-{
-	while (len) {
-		ssize_t n = write(fd, data, len);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return -errno;
-		data += n;
-		len -= (size_t)n;
-	}
-	return 0;
-}
-
 int
 mount_write(
 	const struct mount *mount, const char *path, const char *text, size_t len, struct err *err)
@@ -266,7 +234,7 @@ mount_write(
 	fd = open(path, O_WRONLY | O_CLOEXEC);
 	if (fd < 0)
 		return fail("write", path, errno, err);
-	result = write_all(fd, text, len);
+	result = file_write_fd(fd, text, len);
 	if (close(fd) < 0 && !result)
 		result = -errno;
 	return result < 0 ? fail_with_reason(mount, "write", path, -result, errors_from, err) : 0;
@@ -284,7 +252,7 @@ mount_ask(const struct mount *mount, const char *path, const struct sbuf *reques
 	fd = open(path, O_RDWR | O_CLOEXEC);
 	if (fd < 0)
 		return fail("open", path, errno, err);
-	result = write_all(fd, request->data, request->len);
+	result = file_write_fd(fd, request->data, request->len);
 	if (result < 0)
 		return fail_with_reason(mount, "write", path, -result, errors_from, err);
 	result = read_line(fd, answer);
@@ -306,7 +274,7 @@ mount_follow(const struct mount *mount, const char *path, const char *first_line
 	if (fd < 0)
 		return fail("open", path, errno, err);
 	if (first_line)
-		result = write_all(fd, first_line, strlen(first_line));
+		result = file_write_fd(fd, first_line, strlen(first_line));
 	if (result < 0) {
 		(void)close(fd); /* the error that brought us here is the one to tell */
 		return fail_with_reason(mount, "write", path, -result, errors_from, err);
@@ -337,7 +305,7 @@ mount_install(
 	fd = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0640);
 	if (fd < 0)
 		return fail("create", temporary, errno, err);
-	result = write_all(fd, sbuf_str(content), content->len);
+	result = file_write_fd(fd, sbuf_str(content), content->len);
 	if (close(fd) < 0 && !result)
 		result = -errno;
 	if (!result && rename(temporary, path) < 0)

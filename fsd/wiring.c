@@ -268,6 +268,12 @@ set_window(void *arg, int64_t ids)
 }
 
 static void
+set_events_log(void *arg, int64_t bytes)
+{
+	events_set_log_max(((struct master *)arg)->events, (uint64_t)bytes);
+}
+
+static void
 set_retention(void *arg, int64_t value)
 {
 	struct master *m = arg;
@@ -292,6 +298,7 @@ wire_settings(struct master *m)
 		{"hook_memory", set_runs},
 		{"event_buffer", set_buffer},
 		{"events_window", set_window},
+		{"events_log_max_bytes", set_events_log},
 		{"retention", set_retention},
 		{"retention_count", set_retention},
 		{"retention_bytes", set_retention},

@@ -20,6 +20,7 @@
 #include "fsd/events/json_check.h"
 #include "fsd/events/room.h"
 #include "fsd/lane.h"
+#include "fsd/tree/log_file.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -64,6 +65,13 @@ void
 events_set_window(struct events *events, size_t ids)
 {
 	events->window = ids;
+}
+
+void
+events_set_log_max(struct events *events, uint64_t bytes)
+{
+	if (events->log)
+		log_file_set_max(event_log_file(events->log), bytes);
 }
 
 void

@@ -42,6 +42,8 @@ void events_set_dispatcher(struct events *events, struct dispatcher *dispatcher)
 
 /* How many of the newest ids `ls events` shows (config/events_window). */
 void events_set_window(struct events *events, size_t ids);
+/* Rotate events/log past this (config/events_log_max_bytes); 0: never. */
+void events_set_log_max(struct events *events, uint64_t bytes);
 
 /* Refuse new events from now on (-ESHUTDOWN). */
 void events_stop(struct events *events);

@@ -44,6 +44,17 @@ open_log(struct root *root, const char *name, void (*grew)(void *arg), struct lo
 	return log_file_open(root->opt.files, &opt, ret_file, err);
 }
 
+static void
+set_log_max(void *arg, int64_t bytes)
+{
+	struct root *root = arg;
+
+	if (!root->log)
+		return; /* the master is stopping */
+	log_file_set_max(root->log, (uint64_t)bytes);
+	log_file_set_max(root->errors, (uint64_t)bytes);
+}
+
 int
 root_new(const struct root_options *opt, struct root **ret_root, struct err *err)
 {
@@ -60,6 +71,7 @@ root_new(const struct root_options *opt, struct root **ret_root, struct err *err
 		root_free(root);
 		return rc;
 	}
+	config_watch(opt->config, "log_max_bytes", set_log_max, root);
 	tree_set_room(opt->tree, "root", root);
 	tree_set_room(opt->tree, "config", root);
 	*ret_root = root;

@@ -35,7 +35,7 @@ struct log_reader {
 /* The lane's. */
 struct log_writer {
 	int fd;
-	uint64_t size, max_bytes;
+	uint64_t size;
 	char *path, *segments_dir;
 	unsigned long next_segment;
 };
@@ -47,6 +47,7 @@ struct log_file {
 	struct sbuf pending;
 	size_t pending_lines;
 	unsigned jobs; /* with the lane */
+	uint64_t max_bytes;
 	uint64_t lost;
 	bool is_closing;
 	void (*grew)(void *arg);
@@ -58,6 +59,7 @@ struct log_job {
 	struct log_file *file;
 	struct sbuf data;
 	size_t lines;
+	uint64_t max_bytes;         /* as it was when the job was made */
 	struct log_reader *rotated; /* the new file, or NULL */
 	uint64_t size;
 	bool is_lost;
@@ -172,7 +174,7 @@ job_run(struct lane_job *lane_job)
 	struct log_job *job = (struct log_job *)lane_job;
 	struct log_writer *w = &job->file->writer;
 
-	if (w->max_bytes && w->size > 0 && w->size + job->data.len > w->max_bytes)
+	if (job->max_bytes && w->size > 0 && w->size + job->data.len > job->max_bytes)
 		job->rotated = rotate(w);
 	if (file_write_fd(w->fd, job->data.data, job->data.len) == 0) {
 		w->size += job->data.len;
@@ -226,10 +228,17 @@ submit(struct log_file *file)
 	job->file = file;
 	job->data = file->pending;
 	job->lines = file->pending_lines;
+	job->max_bytes = file->max_bytes;
 	file->pending = (struct sbuf){0};
 	file->pending_lines = 0;
 	file->jobs++;
 	lane_submit(file->files, &job->lane);
+}
+
+void
+log_file_set_max(struct log_file *file, uint64_t max_bytes)
+{
+	file->max_bytes = max_bytes;
 }
 
 void
@@ -316,7 +325,6 @@ writer_open(struct log_writer *w, const struct log_options *opt)
 
 	w->path = mem_strdup(opt->path);
 	w->segments_dir = mem_strdup(opt->segments_dir);
-	w->max_bytes = opt->max_bytes;
 	w->fd = open_append(opt->path);
 	if (w->fd < 0)
 		return -errno;
@@ -334,6 +342,7 @@ log_file_open(struct lane *files, const struct log_options *opt, struct log_file
 	int code;
 
 	file->files = files;
+	file->max_bytes = opt->max_bytes;
 	file->grew = opt->grew;
 	file->arg = opt->arg;
 	code = writer_open(&file->writer, opt);

@@ -29,6 +29,9 @@ int log_file_open(struct lane *files, const struct log_options *opt, struct log_
 /* What was appended is written first, by the lane: stop the lane after this.  Accepts NULL. */
 void log_file_close(struct log_file *file);
 
+/* Rotate past this from now on; 0: never. */
+void log_file_set_max(struct log_file *file, uint64_t max_bytes);
+
 /* Append one line (a newline is added).  Never fails here: a full disk shows in log_file_lost. */
 void log_file_append(struct log_file *file, const char *line, size_t len);
 uint64_t log_file_lost(const struct log_file *file);

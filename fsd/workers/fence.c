@@ -23,11 +23,13 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/pidfd.h>
@@ -70,20 +72,21 @@ has_scope(pid_t pid, const char *variable)
 	return false;
 }
 
-/* Whether the process has the file open. */
+/* Whether the process has the file open, by its path: a stat through /proc/<pid>/fd would ask the
+ * file system behind each descriptor, and one of those may hang. */
 static bool
-has_open(pid_t pid, const struct stat *file)
+has_open(pid_t pid, const char *file)
 {
 	AUTO(dir) DIR *dir = NULL;
 	struct dirent *entry;
-	struct stat st;
-	char path[64];
+	char path[64], target[PATH_MAX];
 
 	(void)snprintf(path, sizeof(path), "/proc/%d/fd", (int)pid); /* fits */
 	dir = opendir(path);
 	while (dir && (entry = readdir(dir))) {
-		if (fstatat(dirfd(dir), entry->d_name, &st, 0) == 0 && S_ISREG(st.st_mode) &&
-			st.st_dev == file->st_dev && st.st_ino == file->st_ino)
+		ssize_t n = readlinkat(dirfd(dir), entry->d_name, target, sizeof(target) - 1);
+
+		if (n > 0 && strncmp(target, file, (size_t)n) == 0 && file[n] == '\0')
 			return true;
 	}
 	return false;
@@ -93,7 +96,7 @@ has_open(pid_t pid, const struct stat *file)
 
 struct hunt {
 	const char *variable;     /* "NAME=value" */
-	const struct stat *file;  /* NULL: look at the environment only */
+	const char *file;         /* NULL: look at the environment only */
 	int victims[VICTIMS_MAX]; /* pidfds of those killed */
 	unsigned count;
 };
@@ -151,7 +154,7 @@ hunt_end(struct hunt *hunt, int64_t until_ns)
 }
 
 static unsigned
-sweep(const char *scope, const struct stat *file, int64_t until_ns)
+sweep(const char *scope, const char *file, int64_t until_ns)
 {
 	AUTO(free) char *variable = mem_printf("%s=%s", WORKER_SCOPE_ENV, scope);
 	struct hunt hunt = {.variable = variable, .file = file};
@@ -178,9 +181,9 @@ lock_wait(struct fence *fence, const char *path, struct err *err)
 {
 	int64_t until_ns = clock_mono_ns() + FENCE_WAIT_MS * NS_PER_MS;
 	struct timespec pause = {.tv_nsec = RETRY_PAUSE_NS};
-	struct stat file;
+	AUTO(free) char *real = realpath(path, NULL);
 
-	if (fstat(fence->lock_fd, &file) < 0)
+	if (!real)
 		return err_set(err, errno, "%s: %s", path, strerror(errno));
 	(void)sweep(fence->scope, NULL, until_ns);
 	while (flock(fence->lock_fd, LOCK_EX | LOCK_NB) < 0) {
@@ -194,7 +197,7 @@ lock_wait(struct fence *fence, const char *path, struct err *err)
 				path, path);
 		/* A process that is exiting shows neither mark and has not closed its files yet:
 		 * there is nothing to wait on but the lock itself, which has no time limit. */
-		if (sweep(fence->scope, &file, until_ns) == 0)
+		if (sweep(fence->scope, real, until_ns) == 0)
 			(void)nanosleep(&pause, NULL);
 	}
 	return 0;

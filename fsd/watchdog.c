@@ -14,6 +14,8 @@
 #include <stdbool.h>
 #include <stdlib.h>
 
+#define WARN_NS (100 * NS_PER_MS) /* longer, and somebody should look */
+
 static const struct {
 	int64_t ns;
 	const char *label;
@@ -105,7 +107,7 @@ watchdog_report(struct watchdog *w, int64_t ns, const char *what, const char *no
 		sbuf_adds(&members, ",\"node\":");
 		sbuf_jsons(&members, node);
 	}
-	log_write_with(w->log, LOG_LEVEL_WARN, sbuf_str(&members),
+	log_write_with(w->log, ns > WARN_NS ? LOG_LEVEL_WARN : LOG_LEVEL_INFO, sbuf_str(&members),
 		"%s kept the core busy for %lld ms", what, ns / NS_PER_MS);
 	sbuf_fini(&members);
 }

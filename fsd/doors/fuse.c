@@ -214,10 +214,12 @@ mount_session(struct fuse_door *door, struct err *err)
 {
 	int rc;
 
+	if (access("/dev/fuse", R_OK | W_OK) < 0)
+		return err_set(err, errno, "%s: cannot be mounted: /dev/fuse: %s", door->mount,
+			strerror(errno));
 	if (fuse_session_mount(door->session, door->mount) < 0)
 		return err_set(err, EIO,
-			"%s: cannot be mounted; is /dev/fuse there, and for an ordinary user "
-			"fusermount3 (package fuse3)?",
+			"%s: cannot be mounted; an ordinary user needs fusermount3 (package fuse3)",
 			door->mount);
 	rc = connect_io(door, fuse_session_fd(door->session), err);
 	if (rc < 0)
@@ -228,14 +230,15 @@ mount_session(struct fuse_door *door, struct err *err)
 int
 fuse_door_open(const struct fuse_options *opt, struct fuse_door **ret_door, struct err *err)
 {
-	int rc = mountpoint_prepare(opt->mount, err);
+	int bare = mountpoint_prepare(opt->mount, err), rc;
 	struct fuse_door *door;
 
-	if (rc < 0)
-		return rc;
+	if (bare < 0)
+		return bare;
 	door = door_new(opt);
 	door->session = session_new(door, err);
 	rc = door->session ? mount_session(door, err) : -EIO;
+	mountpoint_seal(bare);
 	if (rc < 0) {
 		door_free(door);
 		return rc;

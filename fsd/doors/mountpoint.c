@@ -179,13 +179,28 @@ int
 mountpoint_prepare(const char *path, struct err *err)
 {
 	int rc = clear_mount(path, err);
+	int fd;
 
 	if (rc == 0)
 		rc = make_parents(path, err);
 	if (rc < 0)
 		return rc;
-	if (mkdir(path, 0555) < 0 && errno != EEXIST)
+	if (mkdir(path, 0755) < 0 && errno != EEXIST)
 		return err_set(
 			err, errno, "%s: the mountpoint cannot be made: %s", path, strerror(errno));
-	return check_empty(path, err);
+	rc = check_empty(path, err);
+	if (rc < 0)
+		return rc;
+	fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0)
+		return err_set(err, errno, "%s: cannot be opened: %s", path, strerror(errno));
+	(void)fchmod(fd, 0755); /* fusermount3 wants its user to be able to write there */
+	return fd;
+}
+
+void
+mountpoint_seal(int fd)
+{
+	(void)fchmod(fd, 0555); /* a directory of another user keeps its mode */
+	(void)close(fd);        /* nothing was written */
 }

@@ -4,10 +4,14 @@
 
 #include "base/err.h"
 
-/* Make path ready to be mounted on: a dead mount of ours is detached, a missing directory made
- * (0555, so that nobody writes below the mount by mistake).  Blocks: briefly.  Returns 0, -EBUSY
- * when a live file system is mounted there, -ENOTEMPTY, -errno. */
+/* Make path ready to be mounted on: a dead mount of ours is detached, a missing directory made.
+ * Blocks: briefly.  Returns a descriptor of the bare directory for mountpoint_seal, -EBUSY when a
+ * live file system is mounted there, -ENOTEMPTY, -errno. */
 int mountpoint_prepare(const char *path, struct err *err) MUST_USE;
+
+/* Mounted, or not: leave the bare directory 0555, so that nobody writes into it by mistake while
+ * nothing is mounted.  Takes: fd. */
+void mountpoint_seal(int fd);
 
 /* Detach whatever is mounted there, now for new callers, later for those inside.  Blocks: briefly.
  * Returns 0 or -errno. */

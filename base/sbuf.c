@@ -44,15 +44,22 @@ sbuf_add(struct sbuf *b, const void *data, size_t len)
 }
 
 void
-sbuf_adds(struct sbuf *b, const char *s)
-{
-	sbuf_add(b, s, strlen(s));
-}
-
-void
 sbuf_addc(struct sbuf *b, char c)
 {
 	sbuf_add(b, &c, 1);
+}
+
+void
+sbuf_addu(struct sbuf *b, uint64_t value)
+{
+	char digits[20];
+	size_t at = sizeof(digits);
+
+	do {
+		digits[--at] = (char)('0' + value % 10);
+		value /= 10;
+	} while (value);
+	sbuf_add(b, digits + at, sizeof(digits) - at);
 }
 
 void

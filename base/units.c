@@ -213,3 +213,14 @@ units_add_size(struct sbuf *out, int64_t bytes)
 		}
 	sbuf_printf(out, "%lld", (long long)bytes);
 }
+
+void
+units_add_ms(struct sbuf *out, int64_t ns)
+{
+	uint64_t us = ns > 0 ? ((uint64_t)ns + 500) / 1000 : 0;
+	char decimals[] = {'.', (char)('0' + us / 100 % 10), (char)('0' + us / 10 % 10),
+		(char)('0' + us % 10)};
+
+	sbuf_addu(out, us / 1000);
+	sbuf_add(out, decimals, sizeof(decimals));
+}

@@ -19,4 +19,7 @@ int units_parse_size(const char *text, int64_t *ret_bytes, struct err *err) MUST
 void units_add_duration(struct sbuf *out, int64_t ns);
 void units_add_size(struct sbuf *out, int64_t bytes);
 
+/* Append milliseconds with three decimals, as lines of logs have them: "0.123". */
+void units_add_ms(struct sbuf *out, int64_t ns);
+
 #endif

@@ -2,16 +2,22 @@
 #include "fsd/events/event_json.h"
 
 #include "base/clock.h"
+#include "base/units.h"
 
-#include <inttypes.h>
-#include <string.h>
+static void
+add_name(struct sbuf *out, const char *name)
+{
+	sbuf_adds(out, ",\"");
+	sbuf_adds(out, name);
+	sbuf_adds(out, "\":");
+}
 
 static void
 add_text(struct sbuf *out, const char *name, const char *text)
 {
 	if (!text || !text[0])
 		return;
-	sbuf_printf(out, ",\"%s\":", name);
+	add_name(out, name);
 	sbuf_jsons(out, text);
 }
 
@@ -23,14 +29,16 @@ add_time(struct sbuf *out, const char *name, int64_t ns)
 	if (ns == 0)
 		return;
 	clock_format(ns, text);
-	sbuf_printf(out, ",\"%s\":\"%s\"", name, text);
+	add_text(out, name, text);
 }
 
 static void
 add_seq(struct sbuf *out, const char *name, uint64_t seq)
 {
-	if (seq)
-		sbuf_printf(out, ",\"%s\":%" PRIu64, name, seq);
+	if (seq == 0)
+		return;
+	add_name(out, name);
+	sbuf_addu(out, seq);
 }
 
 /* The sender's bytes, but for line breaks, which in valid JSON only stand between tokens. */
@@ -56,10 +64,12 @@ add_execution(struct sbuf *out, const struct execution *ex, bool with_output)
 {
 	sbuf_adds(out, "{\"hook\":");
 	sbuf_jsons(out, ex->hook);
-	sbuf_printf(out, ",\"status\":\"%s\",\"attempts\":%u", exec_status_name(ex->status),
-		ex->attempts);
+	add_text(out, "status", exec_status_name(ex->status));
+	sbuf_adds(out, ",\"attempts\":");
+	sbuf_addu(out, ex->attempts);
 	add_time(out, "executed_at", ex->started_ns);
-	sbuf_printf(out, ",\"duration_ms\":%.3f", (double)ex->duration_ns / NS_PER_MS);
+	sbuf_adds(out, ",\"duration_ms\":");
+	units_add_ms(out, ex->duration_ns);
 	add_text(out, "message", ex->message);
 	add_text(out, "error", ex->error);
 	if (with_output)
@@ -88,9 +98,13 @@ event_json(struct sbuf *out, const struct event_json *what)
 	char id[EVENT_ID_MAX + 1];
 
 	event_id_text(ev, id);
-	sbuf_printf(out,
-		"{\"v\":%d,\"seq\":%" PRIu64 ",\"id\":\"%s\",\"type\":\"%s\",\"status\":\"%s\"",
-		EVENT_JSON_VERSION, ev->seq, id, ev->type, event_status_name(what->status));
+	sbuf_adds(out, "{\"v\":");
+	sbuf_addu(out, EVENT_JSON_VERSION);
+	sbuf_adds(out, ",\"seq\":");
+	sbuf_addu(out, ev->seq);
+	add_text(out, "id", id);
+	add_text(out, "type", ev->type);
+	add_text(out, "status", event_status_name(what->status));
 	add_time(out, "timestamp", ev->timestamp_ns);
 	add_time(out, "created_at", ev->created_ns);
 	add_time(out, "processed_at", ev->processed_ns);

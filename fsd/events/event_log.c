@@ -30,6 +30,7 @@
 #define TAIL_BYTES (4 * 1024 * 1024) /* of the log looked at after a crash */
 #define SLACK_NS   (10 * NS_PER_S)   /* commits and clocks are not that exact */
 #define PAGE       256
+#define LINE_BYTES 768 /* of most lines, without the data */
 
 /* A line of the log's tail. */
 struct seen {
@@ -72,11 +73,14 @@ event_log_append(
 	AUTO(sbuf) struct sbuf line = {0};
 	char since[CLOCK_TEXT_MAX];
 
+	(void)sbuf_room(&line, LINE_BYTES + ev->data_len); /* once, instead of growing to it */
 	event_json(&line,
 		&(struct event_json){.ev = ev, .status = ev->status, .executions = executions});
 	clock_format(open_since_ns(log, ev), since);
 	line.len--; /* the closing bracket */
-	sbuf_printf(&line, ",\"open_since\":\"%s\"}", since);
+	sbuf_adds(&line, ",\"open_since\":\"");
+	sbuf_adds(&line, since);
+	sbuf_adds(&line, "\"}");
 	log_file_append(log->file, line.data, line.len);
 }
 

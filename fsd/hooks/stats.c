@@ -11,6 +11,7 @@
 #include "base/auto.h"
 #include "base/clock.h"
 #include "base/mem.h"
+#include "base/units.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -20,6 +21,7 @@
 #define LOGS_MAX      128
 #define LOG_MAX_BYTES (1024 * 1024) /* then the file is rotated; one old one is kept */
 #define LOG_TEXT_MAX  1024          /* bytes of a message, an output or an error in a line */
+#define LINE_BYTES    384           /* of most lines */
 
 /* ---- latency --------------------------------------------------------------------------------- */
 
@@ -151,7 +153,9 @@ add_text(struct sbuf *line, const char *key, const char *text)
 	if (!text)
 		return;
 	len = strnlen(text, LOG_TEXT_MAX);
-	sbuf_printf(line, ",\"%s\":", key);
+	sbuf_adds(line, ",\"");
+	sbuf_adds(line, key);
+	sbuf_adds(line, "\":");
 	sbuf_json(line, text, len);
 }
 
@@ -168,13 +172,21 @@ add_log_line(struct hook *hook, const struct event *ev, const struct execution *
 			hook->label, err.msg);
 		return;
 	}
+	(void)sbuf_room(&line, LINE_BYTES); /* once, instead of growing to it */
 	clock_format(ex->started_ns, time);
 	event_id_text(ev, id);
-	sbuf_printf(&line, "{\"time\":\"%s\",\"event\":\"%s\"", time, id);
+	sbuf_adds(&line, "{\"time\":\"");
+	sbuf_adds(&line, time);
+	sbuf_addc(&line, '"');
+	add_text(&line, "event", id);
 	add_text(&line, "type", ev->type);
-	sbuf_printf(&line, ",\"status\":\"%s\",\"duration_ms\":%.3f,\"attempts\":%u,\"version\":%u",
-		exec_status_name(ex->status), (double)ex->duration_ns / NS_PER_MS, ex->attempts,
-		ex->version);
+	add_text(&line, "status", exec_status_name(ex->status));
+	sbuf_adds(&line, ",\"duration_ms\":");
+	units_add_ms(&line, ex->duration_ns);
+	sbuf_adds(&line, ",\"attempts\":");
+	sbuf_addu(&line, ex->attempts);
+	sbuf_adds(&line, ",\"version\":");
+	sbuf_addu(&line, ex->version);
 	add_text(&line, "message", ex->message);
 	add_text(&line, "output", ex->output);
 	add_text(&line, "error", ex->error);

@@ -10,8 +10,6 @@
 #include "base/mem.h"
 
 #include <assert.h>
-#include <inttypes.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -46,12 +44,29 @@ event_unref(struct event *ev)
 	free(ev);
 }
 
+/* Write the lowest digits of value, move behind them. */
+static void
+put_hex(char **p, size_t digits, uint64_t value)
+{
+	for (size_t i = digits; i-- > 0; value >>= 4)
+		(*p)[i] = "0123456789abcdef"[value & 15];
+	*p += digits;
+}
+
+/* A group of four with its dash in front. */
+static void
+put_group(char **p, uint64_t value)
+{
+	*(*p)++ = '-';
+	put_hex(p, 4, value);
+}
+
 void
 event_id_text(const struct event *ev, char ret_id[EVENT_ID_MAX + 1])
 {
 	uint64_t ms = (uint64_t)(ev->created_ns / NS_PER_MS);
 	uint64_t seq = ev->seq;
-	int n;
+	char *p = ret_id;
 
 	if (ev->sender_id) {
 		size_t len = strnlen(ev->sender_id, EVENT_ID_MAX);
@@ -60,11 +75,14 @@ event_id_text(const struct event *ev, char ret_id[EVENT_ID_MAX + 1])
 		ret_id[len] = '\0';
 		return;
 	}
-	n = snprintf(ret_id, EVENT_ID_MAX + 1,
-		"%08" PRIx64 "-%04" PRIx64 "-7%03" PRIx64 "-%04" PRIx64 "-%04" PRIx64 "%08" PRIx32,
-		(ms >> 16) & 0xffffffff, ms & 0xffff, (seq >> 30) & 0xfff,
-		0x8000 | ((seq >> 16) & 0x3fff), seq & 0xffff, ev->salt);
-	assert(n == UUID_TEXT_LEN);
+	put_hex(&p, 8, ms >> 16);
+	put_group(&p, ms);
+	put_group(&p, 0x7000 | ((seq >> 30) & 0xfff));
+	put_group(&p, 0x8000 | ((seq >> 16) & 0x3fff));
+	put_group(&p, seq);
+	put_hex(&p, 8, ev->salt);
+	*p = '\0';
+	assert(p == ret_id + UUID_TEXT_LEN);
 }
 
 /* Read digits lower-case hexadecimal digits; false when there is another character. */

@@ -44,6 +44,20 @@ START_TEST(json_escapes_what_json_must_not_hold)
 }
 END_TEST
 
+START_TEST(numbers_are_decimal)
+{
+	struct sbuf b = {0};
+
+	sbuf_addu(&b, 0);
+	sbuf_addc(&b, ' ');
+	sbuf_addu(&b, 1209);
+	sbuf_addc(&b, ' ');
+	sbuf_addu(&b, UINT64_MAX);
+	ck_assert_str_eq(b.data, "0 1209 18446744073709551615");
+	sbuf_fini(&b);
+}
+END_TEST
+
 START_TEST(shift_drops_the_front)
 {
 	struct sbuf b = {0};
@@ -84,6 +98,7 @@ main(void)
 	tcase_add_test(tc, grows_and_stays_terminated);
 	tcase_add_loop_test(tc, json_escapes_what_json_must_not_hold, 0,
 		sizeof(json_cases) / sizeof(json_cases[0]));
+	tcase_add_test(tc, numbers_are_decimal);
 	tcase_add_test(tc, shift_drops_the_front);
 	tcase_add_test(tc, take_leaves_an_empty_buffer);
 	suite_add_tcase(suite, tc);

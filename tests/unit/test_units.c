@@ -54,6 +54,24 @@ START_TEST(test_sizes)
 }
 END_TEST
 
+START_TEST(test_milliseconds)
+{
+	static const struct {
+		int64_t ns;
+		const char *text;
+	} cases[] = {{0, "0.000"}, {499, "0.000"}, {500, "0.001"}, {1234567, "1.235"},
+		{60000000000, "60000.000"}, {-5, "0.000"}};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct sbuf out = {0};
+
+		units_add_ms(&out, cases[i].ns);
+		ck_assert_str_eq(sbuf_str(&out), cases[i].text);
+		sbuf_fini(&out);
+	}
+}
+END_TEST
+
 int
 main(void)
 {
@@ -62,6 +80,7 @@ main(void)
 
 	tcase_add_test(tc, test_durations);
 	tcase_add_test(tc, test_sizes);
+	tcase_add_test(tc, test_milliseconds);
 	suite_add_tcase(s, tc);
 	return suite_run(s);
 }

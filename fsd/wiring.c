@@ -207,16 +207,19 @@ add_door_metrics(void *arg, struct sbuf *out)
 		"# HELP sloth_fuse_requests_total Requests of the kernel.\n"
 		"# TYPE sloth_fuse_requests_total counter\n"
 		"sloth_fuse_requests_total %" PRIu64 "\n"
-		"# HELP sloth_fuse_parked Requests that wait for their answer.\n"
+		"# HELP sloth_fuse_parked Requests that wait for their answer, this one too.\n"
 		"# TYPE sloth_fuse_parked gauge\n"
 		"sloth_fuse_parked %zu\n"
+		"# HELP sloth_fuse_nodes Files and directories the kernel remembers.\n"
+		"# TYPE sloth_fuse_nodes gauge\n"
+		"sloth_fuse_nodes %zu\n"
 		"# HELP sloth_fuse_told_total Notifications given to the kernel.\n"
 		"# TYPE sloth_fuse_told_total counter\n"
 		"sloth_fuse_told_total %" PRIu64 "\n"
 		"# HELP sloth_fuse_untold_total Notifications dropped because too many waited.\n"
 		"# TYPE sloth_fuse_untold_total counter\n"
 		"sloth_fuse_untold_total %" PRIu64 "\n",
-		f.requests, f.parked, f.told, f.untold);
+		f.requests, f.parked, f.nodes, f.told, f.untold);
 }
 
 void

@@ -333,6 +333,7 @@ fuse_door_figures(const struct fuse_door *door, struct fuse_figures *ret_figures
 	*ret_figures = (struct fuse_figures){.requests = door->requests,
 		.replies = door->replies,
 		.parked = (size_t)(door->requests - door->replies),
+		.nodes = HASH_COUNT(door->nodes),
 		.told = door->told,
 		.untold = door->untold};
 }

@@ -1,13 +1,13 @@
 # SlothFS: every command a developer or user types.  `make help` lists them.
 #
-# Variants live side by side: build/release, build/asan, build/tsan (VARIANT=...).  Sources are found
-# by folder, so a new file needs no line here.
+# Variants live side by side: build/release, build/asan, build/tsan, build/fuzz (VARIANT=...).  Sources
+# are found by folder, so a new file needs no line here.  V=1 shows the commands in full.
 
 VARIANT ?= release
 BUILD   := build/$(VARIANT)
 GEN     := build/gen
 PREFIX  ?= /usr/local
-CC      := gcc
+CC      := $(if $(filter fuzz,$(VARIANT)),clang-14,gcc)
 
 BASE_SRC   := $(wildcard base/*.c)
 FSD_SRC    := $(wildcard fsd/*.c fsd/*/*.c)
@@ -38,7 +38,8 @@ LDHARDEN := -pie -Wl,-z,relro,-z,now
 FLAGS_release := -O2 -g -D_FORTIFY_SOURCE=3
 FLAGS_asan    := -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=undefined
 FLAGS_tsan    := -O1 -g -fsanitize=thread
-CFLAGS  := -std=gnu17 $(WARN) $(HARDEN) $(FLAGS_$(VARIANT)) -pthread
+FLAGS_fuzz    := -O1 -g -fsanitize=fuzzer-no-link,address,undefined
+CFLAGS  := -std=gnu17 $(if $(filter fuzz,$(VARIANT)),,$(WARN)) $(HARDEN) $(FLAGS_$(VARIANT)) -pthread
 LDFLAGS := $(LDHARDEN) $(filter -fsanitize%,$(FLAGS_$(VARIANT))) -pthread
 libs = $(shell pkg-config --libs $(1))
 
@@ -50,6 +51,12 @@ RUNNER_OBJ := $(call objs,$(RUNNER_SRC))
 PROGRAMS   := $(BUILD)/sloth-fsd $(BUILD)/sloth-worker $(BUILD)/sloth-runner
 OBJ        := $(BASE_OBJ) $(FSD_OBJ) $(WORKER_OBJ) $(RUNNER_OBJ)
 UNIT_BIN   := $(patsubst tests/unit/%.c,$(BUILD)/tests/%,$(UNIT_SRC))
+
+# One short line a step; none with make -s.
+JOBS  = $(if $(findstring -j,$(MAKEFLAGS)),,-j$(shell nproc))
+SILENT := $(findstring s,$(firstword -$(MAKEFLAGS)))
+Q    := $(if $(V),,@)
+step  = @$(if $(SILENT)$(V),:,printf '  %-5s %s\n' $(1) $@)
 
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
@@ -64,12 +71,13 @@ deps: ## install the Debian packages that are missing
 	@tools/dev/deps build test lint fuzz
 
 run: ## build, start a master for this user, and show what it does
-	@tools/dev/deps build test
-	@$(MAKE) --no-print-directory -s -j$$(nproc) all
+	@tools/dev/deps build
+	@$(if $(wildcard $(PROGRAMS)),,echo "building (a minute or so the first time) ...")
+	@$(MAKE) --no-print-directory -s $(JOBS) VARIANT=release all
 	@tools/dev/run
 
 stop: ## stop the master that `make run` started
-	@PATH="$(CURDIR)/build/release:$$PATH" sloth-runner master stop
+	@tools/dev/run stop
 
 all: $(PROGRAMS) ## build the programs
 
@@ -81,41 +89,50 @@ help: ## this list
 # ---- programs ----------------------------------------------------------------------------------
 
 $(BUILD)/sloth-fsd: $(FSD_OBJ) $(BASE_OBJ)
-	$(CC) $(LDFLAGS) -o $@ $(filter %.c %.o,$^) $(call libs,$(FSD_PKGS))
+	$(call step,LINK)
+	$(Q)$(CC) $(LDFLAGS) -o $@ $(filter %.c %.o,$^) $(call libs,$(FSD_PKGS))
 
 $(BUILD)/sloth-worker: $(WORKER_OBJ) $(BASE_OBJ)
-	$(CC) $(LDFLAGS) -o $@ $^ $(call libs,$(WORKER_PKGS)) -lm
+	$(call step,LINK)
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(call libs,$(WORKER_PKGS)) -lm
 
 $(BUILD)/sloth-runner: $(RUNNER_OBJ) $(BASE_OBJ)
-	$(CC) $(LDFLAGS) -o $@ $^ $(call libs,$(RUNNER_PKGS))
+	$(call step,LINK)
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(call libs,$(RUNNER_PKGS))
 
 $(BUILD)/%.o: %.c
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
+	$(call step,CC)
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
 
 $(BUILD)/gen/%.o: $(GEN)/%.c
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
+	$(call step,CC)
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
 
 # ---- generated ---------------------------------------------------------------------------------
 
 $(GEN)/rows.c: tools/gen/rows.lua $(ROWS)
 	@mkdir -p $(@D)
-	lua5.4 tools/gen/rows.lua c $(ROWS) > $@
+	$(call step,GEN)
+	$(Q)lua5.4 tools/gen/rows.lua c $(ROWS) > $@
 
 $(GEN)/handlers.h: tools/gen/rows.lua $(ROWS)
 	@mkdir -p $(@D)
-	lua5.4 tools/gen/rows.lua h $(ROWS) > $@
+	$(call step,GEN)
+	$(Q)lua5.4 tools/gen/rows.lua h $(ROWS) > $@
 
 $(FSD_OBJ): | $(GEN)/handlers.h
 
 $(GEN)/templates.c: tools/gen/embed.lua $(TEMPLATES)
 	@mkdir -p $(@D)
-	lua5.4 tools/gen/embed.lua templates $(TEMPLATES) > $@
+	$(call step,GEN)
+	$(Q)lua5.4 tools/gen/embed.lua templates $(TEMPLATES) > $@
 
 $(GEN)/lua_sources.c: tools/gen/embed.lua $(LUA_SRC)
 	@mkdir -p $(@D)
-	lua5.4 tools/gen/embed.lua lua_sources $(LUA_SRC) > $@
+	$(call step,GEN)
+	$(Q)lua5.4 tools/gen/embed.lua lua_sources $(LUA_SRC) > $@
 
 # ---- tools of the tests ------------------------------------------------------------------------
 
@@ -123,107 +140,136 @@ TOOLS := $(patsubst tests/tools/%.c,$(BUILD)/tools/%,$(wildcard tests/tools/*.c)
 tools: $(TOOLS)
 $(BUILD)/tools/%: tests/tools/%.c $(BASE_OBJ)
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP $(LDFLAGS) -o $@ $(filter %.c %.o,$^) $(call libs,$(FSD_PKGS))
+	$(call step,LINK)
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP $(LDFLAGS) -o $@ $(filter %.c %.o,$^) $(call libs,$(FSD_PKGS))
 
 # A bench links what the daemon is made of.
 BENCHES := $(patsubst tests/bench/%.c,$(BUILD)/bench/%,$(wildcard tests/bench/*.c))
 $(BUILD)/bench/%: tests/bench/%.c $(BUILD)/libfsd.a
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP $(LDFLAGS) -o $@ $(filter %.c %.o,$^) $(call libs,$(FSD_PKGS))
+	$(call step,LINK)
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP $(LDFLAGS) -o $@ $(filter %.c %.o,$^) $(call libs,$(FSD_PKGS))
 
 # ---- tests -------------------------------------------------------------------------------------
 # A unit test links everything its program is made of but main().
 
 $(BUILD)/libfsd.a: $(filter-out $(BUILD)/fsd/main.o,$(FSD_OBJ)) $(BASE_OBJ)
-	rm -f $@ && ar rcs $@ $^
+	$(call step,AR)
+	$(Q)rm -f $@ && ar rcs $@ $^
 
 $(BUILD)/libworker.a: $(filter-out $(BUILD)/lua/host/main.o,$(WORKER_OBJ)) $(BASE_OBJ)
-	rm -f $@ && ar rcs $@ $^
+	$(call step,AR)
+	$(Q)rm -f $@ && ar rcs $@ $^
 
 $(BUILD)/librunner.a: $(filter-out $(BUILD)/tools/runner/main.o,$(RUNNER_OBJ)) $(BASE_OBJ)
-	rm -f $@ && ar rcs $@ $^
+	$(call step,AR)
+	$(Q)rm -f $@ && ar rcs $@ $^
 
 # tests/unit/test_lua_<file>.c tests a file of lua/, test_runner_<file>.c one of tools/runner/,
 # test_<file>.c one of base/ or fsd/.
 $(BUILD)/tests/test_lua_%: tests/unit/test_lua_%.c $(BUILD)/libworker.a
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP $(LDFLAGS) -o $@ $< $(BUILD)/libworker.a $(call libs,$(WORKER_PKGS) $(TEST_PKGS)) -lm
+	$(call step,LINK)
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP $(LDFLAGS) -o $@ $< $(BUILD)/libworker.a $(call libs,$(WORKER_PKGS) $(TEST_PKGS)) -lm
 
 $(BUILD)/tests/test_runner_%: tests/unit/test_runner_%.c $(BUILD)/librunner.a
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP $(LDFLAGS) -o $@ $< $(BUILD)/librunner.a $(call libs,$(RUNNER_PKGS) $(TEST_PKGS))
+	$(call step,LINK)
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP $(LDFLAGS) -o $@ $< $(BUILD)/librunner.a $(call libs,$(RUNNER_PKGS) $(TEST_PKGS))
 
 $(BUILD)/tests/test_%: tests/unit/test_%.c $(BUILD)/libfsd.a
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP $(LDFLAGS) -o $@ $< $(BUILD)/libfsd.a $(call libs,$(FSD_PKGS) $(TEST_PKGS))
+	$(call step,LINK)
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP $(LDFLAGS) -o $@ $< $(BUILD)/libfsd.a $(call libs,$(FSD_PKGS) $(TEST_PKGS))
 
-UNIT_RUN = $(if $(T),$(foreach t,$(UNIT_BIN),$(if $(findstring $(T),$(t)),$(t))),$(UNIT_BIN))
+PROVE := prove --timer -j$(shell nproc)
+matching = $(if $(T),$(foreach t,$(1),$(if $(findstring $(T),$(t)),$(t))),$(1))
+UNIT_RUN = $(call matching,$(UNIT_BIN))
 unit: $$(UNIT_RUN) ## unit tests only (T=name runs what matches)
-	$(if $(UNIT_RUN),prove --timer -e '' $(UNIT_RUN),@echo "no unit test matches '$(T)'")
+	$(if $(UNIT_RUN),@$(PROVE) -e '' $(UNIT_RUN),@echo "no unit test matches '$(T)'")
 
 E2E := $(sort $(wildcard tests/e2e/*.bats tests/fault/*.bats))
-E2E_RUN = $(if $(T),$(foreach t,$(E2E),$(if $(findstring $(T),$(t)),$(t))),$(E2E))
+E2E_RUN = $(call matching,$(E2E))
 e2e: all tools ## end-to-end tests on a real mount (T=name runs what matches)
-	$(if $(E2E_RUN),BUILD=$(CURDIR)/$(BUILD) prove --timer -j2 -e 'bats --tap' $(E2E_RUN),@echo "no test matches '$(T)'")
+	$(if $(E2E_RUN),@BUILD=$(CURDIR)/$(BUILD) $(PROVE) -e 'bats --tap' $(E2E_RUN),@echo "no end-to-end test matches '$(T)'")
 
-FUZZ := $(patsubst tests/fuzz/%.c,build/fuzz/%,$(wildcard tests/fuzz/*.c))
-FUZZ_SECONDS ?= 10
-build/fuzz/%: tests/fuzz/%.c $(BASE_SRC) $(FSD_SRC) $(FSD_GEN)
+# A fuzzer is linked like a unit test, from objects made for it by clang.
+FUZZ := $(patsubst tests/fuzz/%.c,build/fuzz/bin/%,$(wildcard tests/fuzz/*.c))
+FUZZ_RUN = $(call matching,$(FUZZ))
+FUZZ_SECONDS ?= 5
+build/fuzz/bin/%: tests/fuzz/%.c build/fuzz/libfsd.a
 	@mkdir -p $(@D)
-	clang-14 $(CPPFLAGS) -std=gnu17 -O1 -g -pthread -fsanitize=fuzzer,address,undefined -o $@ \
-		$(filter-out fsd/main.c,$(filter %.c,$^)) $(call libs,$(FSD_PKGS))
+	$(call step,LINK)
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -fsanitize=fuzzer -MMD -MP $(LDFLAGS) -o $@ $(filter %.c %.a,$^) $(call libs,$(FSD_PKGS))
 
-fuzz: $(FUZZ) ## fuzz every parser for FUZZ_SECONDS each
-	prove --timer -e 'tools/dev/fuzz $(FUZZ_SECONDS)' $(FUZZ)
+fuzz: ## fuzz every parser for FUZZ_SECONDS each (T=name runs what matches)
+	@$(if $(FUZZ_RUN),$(MAKE) --no-print-directory VARIANT=fuzz $(FUZZ_RUN),)
+	$(if $(FUZZ_RUN),@$(PROVE) -e 'tools/dev/fuzz $(FUZZ_SECONDS)' $(FUZZ_RUN),@echo "no fuzzer matches '$(T)'")
 
 check-asan: ## unit tests under the address and undefined-behaviour sanitizers
-	$(MAKE) --no-print-directory VARIANT=asan unit
+	@$(MAKE) --no-print-directory $(JOBS) VARIANT=asan unit
 
 check-tsan: ## unit tests under the thread sanitizer
-	$(MAKE) --no-print-directory VARIANT=tsan unit
+	@$(MAKE) --no-print-directory $(JOBS) VARIANT=tsan unit
 
-check: ## every test, what is missing installed first
+# One after the other, so that a failure stands at the end.  What is built for no test's sake first.
+part = @echo "== $(1)"
+check: ## every test, what is missing installed first (T=name runs what matches)
 	@tools/dev/deps build test lint fuzz
-	$(MAKE) --no-print-directory -j$$(nproc) all tools $(UNIT_BIN)
-	$(MAKE) --no-print-directory lint
-	$(MAKE) --no-print-directory unit
-	$(MAKE) --no-print-directory -j$$(nproc) VARIANT=asan unit
-	$(MAKE) --no-print-directory -j$$(nproc) VARIANT=tsan unit
-	$(MAKE) --no-print-directory -j$$(nproc) fuzz
-	$(MAKE) --no-print-directory e2e
+	$(call part,build)
+	@$(MAKE) --no-print-directory -s $(JOBS) all tools $(UNIT_BIN)
+	$(call part,lint)
+	@$(MAKE) --no-print-directory -s lint
+	$(call part,unit tests)
+	@$(MAKE) --no-print-directory -s unit
+	$(call part,unit tests with address and undefined-behaviour sanitizers)
+	@$(MAKE) --no-print-directory -s check-asan
+	$(call part,unit tests with the thread sanitizer)
+	@$(MAKE) --no-print-directory -s check-tsan
+	$(call part,fuzzers)
+	@$(MAKE) --no-print-directory -s $(JOBS) fuzz
+	$(call part,end-to-end tests)
+	@$(MAKE) --no-print-directory -s e2e
 
 check-long: check ## the tests that take longer: hundreds of crashes, minutes of load
-	SLOTH_TEST_LONG=1 $(MAKE) --no-print-directory e2e FUZZ_SECONDS=300 fuzz
+	@SLOTH_TEST_LONG=1 $(MAKE) --no-print-directory e2e FUZZ_SECONDS=300 fuzz
 
 bench: all tools $(BENCHES) ## measure, beside the machine's floor in the same run (JSON: build/bench.json)
 	tests/bench/run
 
-C_FILES   := $(shell git ls-files '*.[ch]' 2>/dev/null)
-SH_FILES  := $(shell git ls-files 'tools/dev/*' '.ci/*' 'tests/bench/run' '*.bash' 2>/dev/null | grep -v packages)
-LUA_FILES := $(shell git ls-files 'tools/*.lua' 'lua/*.lua' 2>/dev/null)
-lint: $(FSD_GEN) ## formatting, house rules, static analysis, spelling
+C_FILES   := $(wildcard $(foreach d,base fsd fsd/* lua/* tools/runner tools/lint tests/*,$(d)/*.[ch]))
+SH_FILES  := $(wildcard .ci/run tools/dev/deps tools/dev/fuzz tools/dev/run tests/bench/run tests/*/*.bash)
+LUA_FILES := $(wildcard tools/*/*.lua) $(LUA_SRC)
+TEXTS     := $(C_FILES) $(SH_FILES) $(LUA_FILES) $(ROWS) $(wildcard *.md docs/*.md docs/*/*.md docs/man/* docs/examples/*/*)
+lint: ## formatting, house rules, static analysis, spelling
 	@tools/dev/deps lint
-	clang-format-14 --dry-run --Werror $(C_FILES)
-	lua5.4 tools/lint/house.lua $(C_FILES)
-	lua5.4 tools/gen/rows.lua doc $(ROWS) | diff -u docs/tree.md - || { echo "docs/tree.md is old: make format"; exit 1; }
-	shellcheck -x $(SH_FILES)
-	luacheck -q --std lua54 $(LUA_FILES)
-	cppcheck -q --std=c11 --enable=warning,portability --inline-suppr --error-exitcode=1 \
+	@clang-format-14 --dry-run --Werror $(C_FILES)
+	@lua5.4 tools/lint/house.lua $(C_FILES)
+	@lua5.4 tools/gen/rows.lua doc $(ROWS) | diff -u docs/tree.md - || { echo "docs/tree.md is old: make format"; exit 1; }
+	@shellcheck -x -e SC2016 $(SH_FILES) # wait_for takes its condition in single quotes
+	@luacheck -qq --std lua54 $(LUA_FILES)
+	@cppcheck -q --std=c11 --enable=warning,portability --inline-suppr --error-exitcode=1 -j$$(nproc) \
 		--suppressions-list=tools/lint/cppcheck.txt --include=tools/lint/cppcheck.h -I. $(filter %.c,$(C_FILES))
-	codespell -q 3 --ignore-words tools/lint/words.txt $(shell git ls-files '*.md' '*.[ch]' '*.lua' '*.rows' 'tools/dev/*')
+	@codespell -q 3 --ignore-words tools/lint/words.txt $(TEXTS)
+	@echo "lint: $(words $(C_FILES)) C files, $(words $(SH_FILES)) shell, $(words $(LUA_FILES)) Lua: clean"
 
 format: ## put every file into the house format, make docs/tree.md anew
 	clang-format-14 -i $(C_FILES)
 	lua5.4 tools/gen/rows.lua doc $(ROWS) > docs/tree.md
 
-install: all ## install below DESTDIR/PREFIX
-	install -Dm755 $(BUILD)/sloth-runner $(DESTDIR)$(PREFIX)/bin/sloth-runner
-	install -Dm755 $(BUILD)/sloth-fsd $(DESTDIR)$(PREFIX)/libexec/sloth-runner/sloth-fsd
-	install -Dm755 $(BUILD)/sloth-worker $(DESTDIR)$(PREFIX)/libexec/sloth-runner/sloth-worker
+# Programs that only sloth-runner starts are kept out of PATH.
+BINDIR     := $(DESTDIR)$(PREFIX)/bin
+LIBEXECDIR := $(DESTDIR)$(PREFIX)/libexec/sloth-runner
+MANDIR     := $(DESTDIR)$(PREFIX)/share/man/man1
+install: all ## install below DESTDIR and PREFIX (/usr/local)
+	install -Dm755 -t $(BINDIR) $(BUILD)/sloth-runner
+	install -Dm755 -t $(LIBEXECDIR) $(BUILD)/sloth-fsd $(BUILD)/sloth-worker
+	install -Dm644 -t $(MANDIR) docs/man/sloth-runner.1
 
 uninstall: ## remove what install put there
-	rm -f $(DESTDIR)$(PREFIX)/bin/sloth-runner
-	rm -rf $(DESTDIR)$(PREFIX)/libexec/sloth-runner
+	rm -f $(BINDIR)/sloth-runner $(MANDIR)/sloth-runner.1
+	rm -f $(LIBEXECDIR)/sloth-fsd $(LIBEXECDIR)/sloth-worker
+	rmdir $(LIBEXECDIR) 2>/dev/null || true
 
 clean: ## remove what was built
 	rm -rf build

@@ -165,10 +165,9 @@ add_decimal(struct sbuf *out, int64_t value, int64_t unit, const char *name)
 	sbuf_printf(out, "%lld", (long long)(value / unit));
 	if (rest)
 		sbuf_addc(out, '.');
-	while (rest) {
-		unit /= 10;
-		sbuf_addc(out, (char)('0' + rest / unit));
-		rest %= unit;
+	for (int64_t place = unit / 10; place > 0 && rest > 0; place /= 10) {
+		sbuf_addc(out, (char)('0' + rest / place));
+		rest %= place;
 	}
 	sbuf_adds(out, name);
 }

@@ -79,9 +79,11 @@ struct fuse_door {
 
 /* ---- fuse_nodes.c --------------------------------------------------------------------------- */
 
+/* The root node is there from the start; fini drops every reference the kernel still had. */
 void fnodes_init(struct fuse_door *door);
-void fnodes_fini(struct fuse_door *door); /* drops every reference the kernel still had */
+void fnodes_fini(struct fuse_door *door);
 
+/* The node a nodeid of ours means, and back. */
 static inline struct fnode *
 fnode_of(struct fuse_door *door, fuse_ino_t ino)
 {
@@ -129,12 +131,14 @@ void fuse_door_none_parked(struct fuse_door *door);
 
 /* ---- fuse_ops.c ----------------------------------------------------------------------------- */
 
+/* Close what the kernel released, or never got. */
 void fhandle_free(struct fhandle *fh);
 
 extern const struct fuse_lowlevel_ops fuse_door_ops;
 
 /* ---- fuse_notify.c -------------------------------------------------------------------------- */
 
+/* Start the thread, which is a lane of its own. */
 void fnotify_start(struct fuse_door *door);
 /* Learn the thread's id and the mount's device, once the mount answers. */
 void fnotify_ready(struct fuse_door *door);

@@ -1,16 +1,17 @@
 /* A load generator: raises events through the mount and tells what was acknowledged and how fast.
  *
- *	loadgen --mount DIR [--mode echo|held|bulk] [--clients N] [--seconds S | --count N] [--rate R]
- *	     [--type T] [--ack FILE] [--prefix P] [--batch N]
+ *	loadgen --mount DIR [--mode echo|held|bulk] [--clients N] [--seconds S | --count N]
+ *	     [--rate R] [--type T] [--ack FILE] [--prefix P] [--batch N]
  *
  *	echo   open, write one event, close: what a shell's `echo > events/emit` does
  *	held   one descriptor a client, one event a write
  *	bulk   one descriptor a client, --batch JSON lines a write
  *
  * A write that returns is an acknowledgement; with --ack the ids (the sender's own, so that they
- *can be looked for) are written to FILE, a line each, after it.  When the master is gone the client
- *waits for it to come back and goes on: an event whose write failed may or may not be stored, and
- *is not in the file.
+ * can be looked for) are written to FILE, a line each, after it.  When the master is gone the
+ * client waits for it to come back and goes on: an event whose write failed may or may not be
+ * stored, and is not in the file.
+ *
  * --rate is for all clients together, in events a second.  Prints one JSON object.
  */
 #include "base/auto.h"
@@ -201,8 +202,9 @@ report(const struct options *opt, struct client *clients)
 static int
 usage(void)
 {
-	fputs("loadgen: --mount DIR [--mode echo|held|bulk] [--clients N] [--seconds S | --count N]\n"
-	      "      [--rate R] [--type T] [--ack FILE] [--prefix P] [--batch N]\n",
+	fputs("loadgen: --mount DIR [--mode echo|held|bulk] [--clients N]\n"
+	      "      [--seconds S | --count N] [--rate R] [--type T] [--ack FILE]\n"
+	      "      [--prefix P] [--batch N]\n",
 		stderr);
 	return 2;
 }

@@ -96,7 +96,7 @@ static const struct {
 	bool is_match;
 } globs[] = {
 	{"task.failed", "task.failed", true},
-	{"task.failed", "task.faile", false},
+	{"task.failed", "task.fail", false},
 	{"task.*", "task.failed", true},
 	{"task.*", "task", false},
 	{"task.*", "tasks.failed", false},

@@ -108,7 +108,7 @@ local function check_contracts(file, lines)
 		elseif line:find("%*/%s*$") or line:find("/%*") then
 			commented = true
 		elseif line:find("^[%a_].*%(.*") and not line:find("^typedef") and not line:find("^#")
-			and not line:find("^static") and line:find("%)[^{]*;") and not commented then
+			and not line:find("^static") and not line:find("^[A-Z_]+%(") and line:find("%)[^{]*;") and not commented then
 			say(file, n, "prototype without a contract")
 		end
 	end

@@ -244,7 +244,8 @@ load_stats(struct db *db, struct hook_stats_list *stats)
 	return rc;
 }
 
-/* Both lists or none. */
+/* Both lists or none.  On a connection of its own: the readers' belong to their lanes, and the
+ * events room, which starts earlier, may have work there already. */
 int
 store_load_hooks(struct store *store, struct hook_version_list *ret_versions,
 	struct hook_stats_list *ret_stats, struct err *err)
@@ -253,10 +254,16 @@ store_load_hooks(struct store *store, struct hook_version_list *ret_versions,
 	struct hook_stats_list stats = STAILQ_HEAD_INITIALIZER(stats);
 	struct hook_version *v;
 	struct hook_stats *h;
-	int rc = load_versions(&store->lists.db, &versions);
+	struct db db = {0};
+	int rc = db_open_reader(&db, store->db_path);
 
 	if (rc == 0)
-		rc = load_stats(&store->lists.db, &stats);
+		rc = load_versions(&db, &versions);
+	if (rc == 0)
+		rc = load_stats(&db, &stats);
+	if (rc < 0 && err)
+		*err = db.err;
+	db_close(&db);
 	if (rc == 0) {
 		STAILQ_CONCAT(ret_versions, &versions);
 		STAILQ_CONCAT(ret_stats, &stats);
@@ -270,8 +277,6 @@ store_load_hooks(struct store *store, struct hook_version_list *ret_versions,
 		STAILQ_REMOVE_HEAD(&stats, link);
 		hook_stats_free(h);
 	}
-	if (err)
-		*err = store->lists.db.err;
 	return rc;
 }
 
@@ -370,10 +375,9 @@ store_put_perm(struct store *store, const char *path, int mode, int64_t uid, int
 	store_write(&p->job);
 }
 
-int
-store_load_perms(struct store *store, struct perm_list *ret_perms, struct err *err)
+static int
+load_perms(struct db *db, struct perm_list *ret_perms)
 {
-	struct db *db = &store->lists.db;
 	sqlite3_stmt *stmt = db_stmt(db, SQL_PERMS);
 	int rc;
 
@@ -386,7 +390,19 @@ store_load_perms(struct store *store, struct perm_list *ret_perms, struct err *e
 		p->gid = column_int(stmt, 3);
 		STAILQ_INSERT_TAIL(ret_perms, p, link);
 	}
+	return rc;
+}
+
+int
+store_load_perms(struct store *store, struct perm_list *ret_perms, struct err *err)
+{
+	struct db db = {0};
+	int rc = db_open_reader(&db, store->db_path);
+
+	if (rc == 0)
+		rc = load_perms(&db, ret_perms);
 	if (rc < 0 && err)
-		*err = db->err;
+		*err = db.err;
+	db_close(&db);
 	return rc;
 }

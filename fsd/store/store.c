@@ -2,8 +2,8 @@
  *
  * hooks.db has four connections: the writer's, and one each for point look-ups, for lists and for
  * the check after a crash, so that a slow one never makes a quick one wait.  Each belongs to its
- * lane's thread while that runs.  What is asked for before the loop runs (hooks, permissions) is
- * read on the core thread through the connection of the list lane, which has no job yet.
+ * lane's thread.  What is read on the core thread at start (hooks, permissions) uses a short-lived
+ * connection of its own: the lanes may be at work by then.
  *
  * A lock on <dir>/master.lock, held by this descriptor until the process ends however it ends, is
  * what makes "one writer" true. */

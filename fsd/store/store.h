@@ -117,7 +117,7 @@ void store_event_types(struct store *store, store_text_fn *done, void *arg);
 
 /* ---- hooks ---------------------------------------------------------------------------------- */
 
-/* Everything the registry needs at start, read synchronously before anything else is asked:
+/* Everything the registry needs at start, read synchronously, whatever the lanes do meanwhile:
  * versions whose interval touches an unfinished event or is open (without sources), and counters of
  * all hooks ever registered.  Blocks: yes. */
 int store_load_hooks(struct store *store, struct hook_version_list *ret_versions,

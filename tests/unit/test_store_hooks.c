@@ -101,6 +101,35 @@ START_TEST(a_version_in_service_is_loaded)
 }
 END_TEST
 
+/* The lanes work while the registry loads; on one connection this crashes in SQLite. */
+START_TEST(hooks_and_permissions_load_beside_lists)
+{
+	struct event_query query = {.status = -1, .since_ns = FIXTURE_START_NS, .limit = 100};
+	struct perm_list perms = STAILQ_HEAD_INITIALIZER(perms);
+	struct err err;
+	struct fixture f;
+
+	fixture_open(&f);
+	for (uint64_t seq = 1; seq <= 300; seq++)
+		fixture_append(&f, seq, "task.failed", "{}");
+	for (uint64_t id = 1; id <= 100; id++)
+		ck_assert_int_eq(put(&f, id, 1, 1, "return {}"), 0);
+	for (int i = 0; i < 300; i++) {
+		struct loaded l;
+
+		f.waiting++;
+		store_query_events(f.store, &query, fixture_events, &f);
+		load(&f, &l);
+		ck_assert_ptr_nonnull(STAILQ_FIRST(&l.versions));
+		forget(&l);
+		ck_assert_int_eq(store_load_perms(f.store, &perms, &err), 0);
+	}
+	fixture_wait(&f);
+	ck_assert_int_eq(f.code, 0);
+	fixture_close(&f);
+}
+END_TEST
+
 START_TEST(a_version_stays_while_an_event_needs_it)
 {
 	static const struct {
@@ -434,6 +463,7 @@ main(void)
 
 	tcase_set_timeout(tc, 60);
 	tcase_add_test(tc, a_version_in_service_is_loaded);
+	tcase_add_test(tc, hooks_and_permissions_load_beside_lists);
 	tcase_add_test(tc, a_version_stays_while_an_event_needs_it);
 	tcase_add_test(tc, a_removed_hook_keeps_its_history);
 	tcase_add_test(tc, counters_count_final_runs_once);

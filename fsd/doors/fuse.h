@@ -44,7 +44,7 @@ void fuse_door_close(struct fuse_door *door, void (*closed)(void *arg), void *ar
 struct fuse_figures {
 	uint64_t requests, replies; /* since the start; equal when nothing is parked */
 	size_t parked;
-	size_t nodes;         /* the kernel knows, not forgotten yet */
+	size_t nodes;          /* the kernel knows, not forgotten yet */
 	uint64_t told, untold; /* notifications given to the kernel, and dropped by a bound */
 };
 void fuse_door_figures(const struct fuse_door *door, struct fuse_figures *ret_figures);

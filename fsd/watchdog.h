@@ -1,7 +1,8 @@
 /* Watches the core loop: "the core never waits" is measured.  A request that keeps the core busy
- * for over 5 ms is logged with its node, a whole turn of the loop as such; how long turns take, and
- * so how late whatever became ready meanwhile was served, is counted in a histogram for `metrics`.
- * Thread: core.
+ * for over 5 ms is logged with its node, a whole turn of the loop as such; over 100 ms that is a
+ * warning.  A request that took so long without work of the core's own is logged too, and counted:
+ * the core waited in a system call, or the machine was busy with others.  The CPU time of turns is
+ * a histogram in `metrics`.  Thread: core.
  */
 #ifndef SLOTH_FSD_WATCHDOG_H
 #define SLOTH_FSD_WATCHDOG_H
@@ -21,10 +22,10 @@ struct watchdog *watchdog_start(uv_loop_t *loop, struct log *log);
 /* The loop must run once more afterwards.  Accepts NULL. */
 void watchdog_stop(struct watchdog *w);
 
-/* A piece of work on a node took ns, which is over the limit: log it. */
-void watchdog_report(struct watchdog *w, int64_t ns, const char *what, const char *node);
+/* A piece of work of this turn on a node took took_ns by the clock, which is over the limit. */
+void watchdog_slow(struct watchdog *w, int64_t took_ns, const char *what, const char *node);
 
-/* Append sloth_loop_lag_seconds as a Prometheus histogram. */
+/* Append sloth_loop_busy_seconds, a Prometheus histogram, and sloth_loop_waits_total. */
 void watchdog_metrics(const struct watchdog *w, struct sbuf *out);
 
 #endif

@@ -163,7 +163,7 @@ submit_watched(struct frequest *r)
 		AUTO(sbuf) struct sbuf path = {0};
 
 		node_path(node, &path);
-		watchdog_report(watchdog, ns, names[op], sbuf_str(&path));
+		watchdog_slow(watchdog, ns, names[op], sbuf_str(&path));
 	}
 }
 

@@ -45,8 +45,11 @@ frequest_new(struct fuse_door *door, fuse_req_t req, enum tree_op op, fuse_ino_t
 	r->req = req;
 	r->t.op = op;
 	r->t.node = fnode_of(door, ino)->node;
-	r->t.cred = (struct tree_cred){
-		.uid = ctx->uid, .gid = ctx->gid, .in_group = caller_in_group, .arg = r};
+	r->t.cred = (struct tree_cred){.uid = ctx->uid,
+		.gid = ctx->gid,
+		.pid = ctx->pid,
+		.in_group = caller_in_group,
+		.arg = r};
 	if (!r->t.node) { /* a ghost: gone already */
 		freply_err(door, req, ENOENT);
 		free(r);

@@ -12,6 +12,7 @@
  * Bounds: a conversation holds at most EVENT_TEXT_MAX bytes of an unfinished record, and when more
  * than UNREAD_MAX bytes of ids wait for a reader who may read and does not, its writes get EAGAIN.
  */
+#include "base/auto.h"
 #include "base/clock.h"
 #include "base/mem.h"
 #include "fsd/events/envelope.h"
@@ -32,6 +33,7 @@ struct talk {
 	struct handle *h; /* NULL: released while a write was on its way */
 	struct intake_state state;
 	char *stack;
+	uid_t uid;                   /* of the last writer */
 	STAILQ_HEAD(, piece) pieces; /* the first one is being worked on */
 };
 
@@ -39,7 +41,7 @@ struct talk {
 struct piece {
 	struct lane_job job;
 	struct talk *talk;
-	struct treq *req;
+	struct treq *req; /* NULL: nobody is left to be answered */
 	const char *data; /* borrowed from the request */
 	size_t len;
 	bool is_flush;
@@ -59,6 +61,18 @@ talk_free(struct talk *talk)
 	free(talk);
 }
 
+/* The writer closed without asking (it was killed, or another process than it opened emit). */
+static void
+report(const struct talk *talk, const struct err *err)
+{
+	AUTO(sbuf) struct sbuf path = {0};
+
+	if (*talk->stack)
+		sbuf_printf(&path, "/stacks/%s", talk->stack);
+	sbuf_adds(&path, "/events/emit");
+	tree_report(talk->events->tree, talk->uid, sbuf_str(&path), "close", err);
+}
+
 /* The piece is done: answer its writer and go on with the next one. */
 static void
 piece_end(struct piece *p, int code, const struct err *err)
@@ -66,7 +80,10 @@ piece_end(struct piece *p, int code, const struct err *err)
 	struct talk *talk = p->talk;
 
 	STAILQ_REMOVE_HEAD(&talk->pieces, link);
-	treq_reply(p->req, code, err);
+	if (p->req)
+		treq_reply(p->req, code, err);
+	else if (code < 0 && err)
+		report(talk, err);
 	intake_batch_fini(&p->batch);
 	free(p);
 	if (!STAILQ_EMPTY(&talk->pieces))
@@ -188,7 +205,9 @@ talk_add(struct talk *talk, struct treq *req, const char *data, size_t len, bool
 	p->data = data;
 	p->len = len;
 	p->is_flush = is_flush;
-	(void)snprintf(p->sender, sizeof(p->sender), "uid:%u", (unsigned)treq_uid(req)); /* fits */
+	if (req)
+		talk->uid = treq_uid(req);
+	(void)snprintf(p->sender, sizeof(p->sender), "uid:%u", (unsigned)talk->uid); /* fits */
 	p->from = (struct envelope_from){
 		.sender = p->sender, .stack = talk->stack, .now_ns = clock_real_ns()};
 	STAILQ_INSERT_TAIL(&talk->pieces, p, link);
@@ -244,9 +263,9 @@ emit_release(struct handle *h)
 	struct talk *talk = handle_state(h);
 
 	talk->h = NULL;
-	if (talk->state.scan.kind != SCAN_NONE && STAILQ_EMPTY(&talk->pieces))
-		talk->events->figures.dropped++;
-	if (STAILQ_EMPTY(&talk->pieces))
+	if (talk->state.scan.kind != SCAN_NONE)
+		(void)talk_add(talk, NULL, NULL, 0, true);
+	else if (STAILQ_EMPTY(&talk->pieces))
 		talk_free(talk);
 }
 

@@ -22,6 +22,7 @@ handle_new(struct treq *req, struct node *node)
 
 	h->node = node_ref(node);
 	h->flags = req->flags;
+	h->opener = req->cred.pid;
 	h->fd = -1;
 	TAILQ_INIT(&h->readers);
 	LIST_INSERT_HEAD(&h->node->handles, h, link);

@@ -48,12 +48,16 @@ rpc_write(struct treq *req)
 	return ops_of(h)->write(h, req->data, req->size, req, &req->err);
 }
 
+/* `{ printf '{"type":"a.b",'; jq .; echo '}'; } >emit` is one conversation of three processes: each
+ * of them that ends closes its copy of the descriptor, and only who opened it knows the end. */
 static int
 rpc_flush(struct treq *req)
 {
 	struct handle *h = req->handle;
 
-	return ops_of(h)->flush ? ops_of(h)->flush(h, req, &req->err) : 0;
+	if (!ops_of(h)->flush || req->cred.pid != h->opener)
+		return 0;
+	return ops_of(h)->flush(h, req, &req->err);
 }
 
 static void

@@ -62,6 +62,7 @@ struct node {
 struct handle {
 	struct node *node; /* one reference */
 	int flags;
+	pid_t opener;
 	void *state;      /* the room's */
 	struct sbuf text; /* the snapshot, or what was pushed */
 	size_t taken;     /* bytes of text that were read (streams) */

@@ -156,8 +156,8 @@ struct rpc_ops {
 	 * (then treq_reply(req, n)).  Answers go to the reader by handle_push. */
 	int (*write)(
 		struct handle *h, const char *data, size_t len, struct treq *req, struct err *err);
-	/* The writer closed a descriptor: judge what is unfinished.  Called for each flush, may be
-	 * NULL.  Returns 0, -errno, TREE_PARKED. */
+	/* Who opened it closes a descriptor: judge what is unfinished.  May come several times, may
+	 * be NULL.  Returns 0, -errno, TREE_PARKED. */
 	int (*flush)(struct handle *h, struct treq *req, struct err *err);
 	/* The last descriptor is gone. */
 	void (*release)(struct handle *h);
@@ -183,6 +183,10 @@ typedef int log_open_fn(struct node *node, struct log_reader **ret_reader, struc
 
 /* The source directory behind the node (per stack).  Borrowed while the stack lives. */
 typedef int source_find_fn(struct node *node, struct source **ret_source, struct err *err);
+
+/* A refusal whose writer is gone: its line in `errors`.  Others get theirs by treq_reply. */
+void tree_report(
+	struct tree *tree, uid_t uid, const char *path, const char *op, const struct err *err);
 
 /* ---- telling the tree that something changed ------------------------------------------------- */
 

@@ -132,6 +132,13 @@ report(struct treq *req, const struct op_rule *rule)
 }
 
 void
+tree_report(struct tree *tree, uid_t uid, const char *path, const char *op, const struct err *err)
+{
+	if (tree->refusal)
+		tree->refusal(tree->refusal_arg, &(struct tree_cred){.uid = uid}, path, op, err);
+}
+
+void
 tree_finish(struct treq *req, int code)
 {
 	const struct op_rule *rule = &rules[req->op];

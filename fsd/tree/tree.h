@@ -50,6 +50,7 @@ enum tree_op {
 struct tree_cred {
 	uid_t uid;
 	gid_t gid;
+	pid_t pid; /* as the door sees it; 0: not known */
 	bool (*in_group)(const struct tree_cred *cred, gid_t gid);
 	void *arg;
 };

@@ -82,7 +82,7 @@ END_TEST
 
 START_TEST(test_ids_come_back_in_order)
 {
-	char first[40] = "", path[64];
+	char first[40] = "", path[128];
 
 	ck_assert_int_gt(rig_send(&rig, "a.a\nb.b\n{\"type\":\"c.c\",\"id\":\"mine\"}\n", text), 0);
 	memcpy(first, text, 36);
@@ -127,17 +127,47 @@ START_TEST(test_refusals_name_the_place)
 }
 END_TEST
 
-START_TEST(test_unfinished_record_of_a_killed_writer_is_counted)
+static void
+note_refusal(void *arg, const struct tree_cred *cred, const char *path, const char *op,
+	const struct err *err)
+{
+	(void)cred;
+	(void)snprintf(arg, sizeof(text), "%s %s: %s", op, path, err->msg);
+}
+
+START_TEST(test_unfinished_record_of_a_killed_writer_is_reported)
 {
 	struct events_figures figures;
 	int code;
 	struct handle *h = open_path(&rig.t, "/events/emit", O_WRONLY, &code);
 
+	text[0] = '\0';
+	tree_on_refusal(rig.t.tree, note_refusal, text);
 	ck_assert_int_eq(write_at(&rig.t, h, "{\"type\":", 0), 8);
 	tree_release(h);
+	while (!text[0])
+		(void)uv_run(&rig.t.loop, UV_RUN_ONCE);
+	ck_assert_ptr_nonnull(strstr(text, "close /events/emit: "));
+	ck_assert_ptr_nonnull(strstr(text, "not finished"));
 	events_figures(rig.events, &figures);
 	ck_assert_uint_eq(figures.dropped, 1);
 	ck_assert_uint_eq(figures.accepted, 0);
+}
+END_TEST
+
+START_TEST(test_unfinished_line_of_a_writer_that_is_gone_is_taken)
+{
+	struct events_figures figures;
+	int code;
+	struct handle *h = open_path(&rig.t, "/events/emit", O_WRONLY, &code);
+
+	ck_assert_int_eq(write_at(&rig.t, h, "a.b n=1", 0), 7);
+	tree_release(h);
+	do {
+		(void)uv_run(&rig.t.loop, UV_RUN_ONCE);
+		events_figures(rig.events, &figures);
+	} while (figures.accepted == 0);
+	ck_assert_uint_eq(figures.dropped, 0);
 }
 END_TEST
 
@@ -465,7 +495,8 @@ main(void)
 	tcase_add_test(tc, test_ids_come_back_in_order);
 	tcase_add_test(tc, test_known_id_is_told_again_and_stored_once);
 	tcase_add_test(tc, test_refusals_name_the_place);
-	tcase_add_test(tc, test_unfinished_record_of_a_killed_writer_is_counted);
+	tcase_add_test(tc, test_unfinished_record_of_a_killed_writer_is_reported);
+	tcase_add_test(tc, test_unfinished_line_of_a_writer_that_is_gone_is_taken);
 	tcase_add_test(tc, test_stopping_refuses);
 	tcase_add_test(tc, test_sixteen_writers_at_once);
 	tcase_add_test(tc, test_pipelined_writes_of_one_handle);

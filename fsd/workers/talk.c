@@ -103,7 +103,7 @@ talk_run(struct worker *w, uint32_t id, const struct run *run)
 	frame_strz(out, ev->run_id);
 	frame_strz(out, ev->severity);
 	frame_strz(out, ev->source);
-	frame_strz(out, NULL); /* the cause's id is not known without a look into the store */
+	frame_strz(out, ev->cause_id);
 	frame_str(out, ev->data ? ev->data : "", ev->data_len);
 	frame_end(out, mark);
 	worker_push(w);
@@ -161,17 +161,34 @@ status_of(uint32_t result)
 	return EXEC_FAILED;
 }
 
-static char *
-output_text(char *output, uint64_t dropped)
+/* On a line of its own, whatever stands in front of it. */
+static void
+add_line(struct sbuf *out, const char *line)
 {
-	char *text;
+	if (out->len > 0 && out->data[out->len - 1] != '\n')
+		sbuf_addc(out, '\n');
+	sbuf_adds(out, line);
+}
 
-	if (dropped == 0)
+/* What users read as output, wherever they read it: what the hook wrote, how much of it is missing,
+ * and its message as the last line. Takes: output. */
+static char *
+output_text(char *output, uint64_t dropped, const char *message)
+{
+	struct sbuf out = {0};
+	char note[64];
+
+	if (dropped == 0 && !message)
 		return output;
-	text = mem_printf(
-		"%s\n[%" PRIu64 " more bytes were not recorded]", output ? output : "", dropped);
+	if (output)
+		sbuf_adds(&out, output);
 	free(output);
-	return text;
+	(void)snprintf(note, sizeof(note), "[%" PRIu64 " more bytes were not recorded]", dropped);
+	if (dropped > 0)
+		add_line(&out, note);
+	if (message)
+		add_line(&out, message);
+	return sbuf_take(&out);
 }
 
 static void
@@ -183,7 +200,7 @@ on_run_done(struct worker *w, struct slot *slot, struct frame *frame)
 	outcome.error = frame_dup_str(frame);
 	outcome.output = frame_dup_str(frame);
 	outcome.duration_ns = (int64_t)frame_get_u64(frame);
-	outcome.output = output_text(outcome.output, frame_get_u64(frame));
+	outcome.output = output_text(outcome.output, frame_get_u64(frame), outcome.message);
 	outcome.started_ns =
 		slot->started_ns ? slot->started_ns : clock_real_ns() - outcome.duration_ns;
 	run_settle(w->pool, slot, &outcome);

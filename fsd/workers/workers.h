@@ -32,8 +32,10 @@ struct run {
 };
 
 struct run_outcome {
-	enum exec_status status;        /* success, failed, timeout, interrupted */
-	char *message, *error, *output; /* owned by the pool until done returns; take by TAKE() */
+	enum exec_status status; /* success, failed, timeout, interrupted */
+	/* The pool's until done returns; take by TAKE(). */
+	char *message, *error;
+	char *output; /* its last line is the message */
 	int64_t started_ns, duration_ns;
 	bool is_killed; /* the worker had to be killed for it, or it crashed */
 };

@@ -212,7 +212,7 @@ START_TEST(a_run_and_its_result)
 	ck_assert(job->is_started);
 	ck_assert_int_eq(job->outcome.status, EXEC_SUCCESS);
 	ck_assert_str_eq(job->outcome.message, "attempt 1 of x@prod 1");
-	ck_assert_str_eq(job->outcome.output, "printed");
+	ck_assert_str_eq(job->outcome.output, "printed\nattempt 1 of x@prod 1");
 	ck_assert_ptr_null(job->outcome.error);
 	ck_assert_int_eq(job->outcome.duration_ns, 1000);
 	ck_assert_int_gt(job->outcome.started_ns, 0);
@@ -261,7 +261,7 @@ START_TEST(cut_output_says_so)
 
 	until_done(w, 1);
 	ck_assert_int_eq(job->outcome.status, EXEC_FAILED);
-	ck_assert_str_eq(job->outcome.output, "printed\n[17 more bytes were not recorded]");
+	ck_assert_str_eq(job->outcome.output, "printed\n[17 more bytes were not recorded]\nlong");
 	world_free(w);
 }
 END_TEST

@@ -100,9 +100,6 @@ print_executions(const json_t *hooks)
 	}
 	table_print(table);
 	json_array_foreach (hooks, i, hook) {
-		if (*json_text(hook, "message"))
-			(void)printf("\n%s message: %s\n", json_text(hook, "hook_name"),
-				json_text(hook, "message"));
 		if (*json_text(hook, "output"))
 			(void)printf("\n%s output:\n%s\n", json_text(hook, "hook_name"),
 				json_text(hook, "output"));

@@ -69,8 +69,6 @@ print_answer(const json_t *answer)
 	print_add_duration(&duration, (int64_t)(ms * NS_PER_MS));
 	(void)printf("\nTest Results\nStatus:    %s\nDuration:  %s\n", json_text(answer, "result"),
 		sbuf_str(&duration));
-	if (*json_text(answer, "message"))
-		(void)printf("Message:   %s\n", json_text(answer, "message"));
 	print_block("Output", json_text(answer, "output"));
 	print_block("Error", json_text(answer, "error"));
 }

@@ -115,7 +115,7 @@ event_json(struct sbuf *out, const struct event_json *what)
 	add_text(out, "source", ev->source);
 	add_text(out, "sender", ev->sender);
 	add_seq(out, "cause_seq", ev->cause_seq);
-	add_text(out, "cause", what->cause_id);
+	add_text(out, "cause", ev->cause_id);
 	add_seq(out, "replay_of_seq", ev->replay_of);
 	add_text(out, "error", ev->error);
 	add_data(out, ev);

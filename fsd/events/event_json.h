@@ -19,7 +19,6 @@ struct event_json {
 	const struct event *ev;
 	enum event_status status;
 	const struct execution_list *executions; /* NULL: not known */
-	const char *cause_id;                    /* NULL: not known */
 	bool with_output;
 };
 

@@ -244,8 +244,12 @@ set_payload(struct event *ev, const char *data, struct err *err)
 static int
 set_cause(struct event *ev, const struct event *cause, struct err *err)
 {
+	char id[EVENT_ID_MAX + 1];
+
 	if (!cause)
 		return 0;
+	event_id_text(cause, id);
+	ev->cause_id = mem_strdup(id);
 	ev->cause_seq = cause->seq;
 	ev->depth = cause->depth + 1;
 	if (ev->depth > EVENT_DEPTH_MAX)

@@ -455,7 +455,6 @@ event_json_read(struct node *node, struct sbuf *out, struct err *err)
 	event_json(out, &(struct event_json){.ev = view->ev,
 				.status = view_status(view),
 				.executions = &g.list,
-				.cause_id = view->cause_id,
 				.with_output = true});
 	sbuf_addc(out, '\n');
 	while ((ex = STAILQ_FIRST(&g.list))) {
@@ -470,8 +469,8 @@ event_cause_read(struct node *node, struct sbuf *out, struct err *err)
 {
 	const struct view *view = view_of(node);
 
-	if (!view->cause_id[0])
+	if (!view->ev->cause_id)
 		return err_set(err, ENOENT, "event '%s' has no cause", view->id);
-	sbuf_printf(out, "../%s", view->cause_id);
+	sbuf_printf(out, "../%s", view->ev->cause_id);
 	return 0;
 }

@@ -54,10 +54,13 @@ static struct event *
 copy_event(const struct event *ev, uid_t uid)
 {
 	struct event *copy = NEW(struct event);
+	char id[EVENT_ID_MAX + 1];
 
 	copy->refs = 1;
 	copy->timestamp_ns = ev->timestamp_ns;
 	copy->cause_seq = copy->replay_of = ev->seq;
+	event_id_text(ev, id);
+	copy->cause_id = mem_strdup(id);
 	copy->depth = ev->depth + 1;
 	copy->sender = mem_printf("uid:%u", (unsigned)uid);
 	copy->type = mem_strdup(ev->type);

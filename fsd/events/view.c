@@ -1,7 +1,7 @@
 /* Views of events: see view.h.
  *
  * A node's text handlers answer at once, so everything they show is read when the directory is
- * looked up: the record, its executions, and the id of its cause.  While the event is unfinished
+ * looked up: the record and its executions.  While the event is unfinished
  * the dispatcher is asked for the present state, and the feed brings the final one.
  *
  * An event the store calls pending and the dispatcher does not hold waits there, or became final
@@ -160,32 +160,6 @@ load_end(struct view_load *load, int code)
 	free(load);
 }
 
-static void
-on_cause(void *arg, int code, struct event *cause, struct execution_list *executions)
-{
-	struct view_load *load = arg;
-
-	(void)executions; /* the store frees them */
-	if (code == 0)
-		event_id_text(cause, load->view->cause_id);
-	event_unref(cause);
-	load_end(load, 0);
-}
-
-static void
-load_cause(struct view_load *load)
-{
-	uint64_t seq = load->view->ev->cause_seq;
-	struct event *held = seq ? held_event(load->events, seq) : NULL;
-
-	if (held)
-		event_id_text(held, load->view->cause_id);
-	if (held || !seq)
-		load_end(load, 0);
-	else
-		store_get_event(load->events->store, seq, on_cause, load);
-}
-
 /* Takes: ev, executions (NULL: none). */
 static void
 load_record(struct view_load *load, struct event *ev, struct execution_list *executions)
@@ -224,7 +198,7 @@ on_read_again(void *arg, int code, struct event *ev, struct execution_list *exec
 		STAILQ_CONCAT(&view->executions, executions);
 	}
 	event_unref(ev);
-	load_cause(load);
+	load_end(load, 0);
 }
 
 static void
@@ -244,7 +218,7 @@ on_read(void *arg, int code, struct event *ev, struct execution_list *executions
 	}
 	load_record(load, ev, executions);
 	if (held || load->view->is_final)
-		load_cause(load);
+		load_end(load, 0);
 	else
 		store_get_event(load->events->store, ev->seq, on_read_again, load);
 }
@@ -287,5 +261,5 @@ view_get(struct events *events, const char *id, view_fn *done, void *arg)
 		return;
 	}
 	load_record(load, event_ref(held), NULL);
-	load_cause(load);
+	load_end(load, 0);
 }

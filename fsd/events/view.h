@@ -16,7 +16,6 @@ struct view {
 	struct event *ev;                 /* as read; the dispatcher's own while it holds it */
 	struct execution_list executions; /* recorded ones; complete when final */
 	char id[EVENT_ID_MAX + 1];
-	char cause_id[EVENT_ID_MAX + 1]; /* "": no cause, or it is deleted */
 	bool is_final, is_hashed;
 	struct feed_waiter waiter;
 	UT_hash_handle hh;

@@ -11,6 +11,23 @@
 
 /* ---- rows ----------------------------------------------------------------------------------- */
 
+/* The id of the cause, from the columns of its own row; NULL when there is no such row. */
+static char *
+cause_id_from_row(sqlite3_stmt *stmt, uint64_t cause_seq)
+{
+	struct event cause = {.seq = cause_seq,
+		.created_ns = column_int(stmt, 19),
+		.salt = (uint32_t)column_int(stmt, 20)};
+	char id[EVENT_ID_MAX + 1];
+
+	if (!cause.created_ns)
+		return NULL;
+	cause.sender_id = column_text(stmt, 21);
+	event_id_text(&cause, id);
+	free(cause.sender_id);
+	return mem_strdup(id);
+}
+
 struct event *
 event_from_row(sqlite3_stmt *stmt, bool has_data)
 {
@@ -32,6 +49,7 @@ event_from_row(sqlite3_stmt *stmt, bool has_data)
 	ev->sender = column_text(stmt, 8);
 	ev->sender_id = column_text(stmt, 9);
 	ev->cause_seq = (uint64_t)column_int(stmt, 10);
+	ev->cause_id = cause_id_from_row(stmt, ev->cause_seq);
 	ev->depth = (unsigned)column_int(stmt, 11);
 	ev->replay_of = (uint64_t)column_int(stmt, 12);
 	ev->replay_hook = column_text(stmt, 13);
@@ -41,7 +59,7 @@ event_from_row(sqlite3_stmt *stmt, bool has_data)
 	ev->source = column_text(stmt, 17);
 	ev->error = column_text(stmt, 18);
 	if (has_data) {
-		ev->data = column_text(stmt, 19);
+		ev->data = column_text(stmt, 22);
 		if (!ev->data)
 			ev->data = mem_strdup("{}");
 		ev->data_len = strlen(ev->data);

@@ -30,6 +30,7 @@ event_unref(struct event *ev)
 	assert(ev->refs > 0);
 	if (--ev->refs > 0)
 		return;
+	free(ev->cause_id);
 	free(ev->sender_id);
 	free(ev->sender);
 	free(ev->type);

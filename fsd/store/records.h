@@ -24,6 +24,7 @@ struct event {
 	int64_t timestamp_ns; /* when it happened: the sender's or ours */
 	int64_t processed_ns; /* final state reached; 0 before */
 	uint64_t cause_seq;   /* the event whose hook dispatched this one; 0: none */
+	char *cause_id;       /* its id; NULL: no cause, or it is deleted */
 	uint64_t replay_of;   /* seq of the original; 0: not a replay */
 	unsigned depth;       /* length of the chain of causes */
 	char *sender_id;      /* NULL: the id is ours (event_id_text) */
@@ -80,7 +81,7 @@ struct execution {
 	unsigned attempts;
 	int64_t started_ns, duration_ns;
 	char *message; /* second value returned; NULL */
-	char *output;  /* what print and log wrote; NULL */
+	char *output;  /* what print and log wrote, then message; NULL */
 	char *error;   /* NULL on success */
 	STAILQ_ENTRY(execution) link;
 };

@@ -58,8 +58,9 @@ extern const char *const sql_text[SQL_COUNT];
 #define SQL_EVENT_COLUMNS                                                                          \
 	"e.seq, e.status, t.text, s.text, e.created_ns, e.changed_ns, e.timestamp_ns, e.salt,"     \
 	" e.sender, e.sender_id, e.cause_seq, e.depth, e.replay_of, e.replay_hook, e.agent,"       \
-	" e.run_id, e.severity, e.source, e.error"
+	" e.run_id, e.severity, e.source, e.error, c.created_ns, c.salt, c.sender_id"
 #define SQL_EVENT_TABLES                                                                           \
-	" FROM event e JOIN name t ON t.id = e.type LEFT JOIN name s ON s.id = e.stack "
+	" FROM event e JOIN name t ON t.id = e.type LEFT JOIN name s ON s.id = e.stack"            \
+	" LEFT JOIN event c ON c.seq = e.cause_seq "
 
 #endif

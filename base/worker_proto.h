@@ -52,7 +52,7 @@ enum msg {
 	 * u64 dropped_output_bytes. id. */
 	MSG_DONE = 34,
 	/* Answer to MSG_CHECK: str meta (JSON object: name, description, event_types [..], stack,
-	 * enabled, timeout (seconds, may be fractional), memory, retries, ..., form "table" or
+	 * enabled, timeout (seconds, may be fractional), memory, concurrency, form "table" or
 	 * "on_event"). id. */
 	MSG_META = 35,
 	/* A run dispatches an event: u32 request, str type, str data (JSON), str stack, str options

@@ -199,10 +199,10 @@ START_TEST(metadata)
 		const char *source, *meta;
 	} cases[] = {
 		{"return {name='n', description='d', event_type='a.b', stack='s', enabled=false,\n"
-		 "timeout=1.5, retries=2, execute=function() end}",
+		 "timeout=1.5, concurrency=2, execute=function() end}",
 			"{\"form\":\"table\",\"event_types\":[\"a.b\"],\"name\":\"n\","
 			"\"description\":\"d\",\"stack\":\"s\",\"enabled\":false,\"timeout\":1.5,"
-			"\"retries\":2}"},
+			"\"concurrency\":2}"},
 		{"return {event_types={'a.b','c.*'}, timeout='1m', execute=function() end}",
 			"{\"form\":\"table\",\"event_types\":[\"a.b\",\"c.*\"],\"timeout\":60.0}"},
 		{"-- a comment\n-- event: task.failed, task.timeout\nfunction on_event() end",
@@ -237,6 +237,7 @@ START_TEST(refused_scripts)
 		{"return {event_type='\\xff', execute=print}",
 			"field 'event_type' is to be text or"},
 		{"return {name=('x'):rep(1e6), execute=print}", "field 'name' is to be text"},
+		{"return {rate='10/s', execute=print}", "field 'rate' is not part of this version"},
 		{"while true do end", "loading timed out after 300ms"},
 		{"os.execute('true')", "exec: not while the script is loaded"},
 	};

@@ -2,7 +2,7 @@
 -- One line a finding, `file:line: message`; exit 1 when there is one.
 --
 --	include directions   who may include whom, and which folder owns which foreign library
---	file caps            800 lines of C, 200 of header
+--	file caps            800 lines of C, 240 of header (aim at 500 and 200)
 --	functions            60 lines
 --	contracts            a comment above every prototype group in a header
 --	banned calls         what overruns, what is not thread-safe, what starts a shell
@@ -28,7 +28,7 @@ local FSD_MAY = {
 }
 local BANNED = { "sprintf", "vsprintf", "strcpy", "strcat", "strtok", "atoi", "atol", "gets", "system",
 	"popen", "tmpnam", "asctime", "ctime", "gmtime", "localtime", "strerror_r_" }
-local LINES = { c = 800, h = 200 }
+local LINES = { c = 800, h = 240 }
 local FUNCTION_LINES = 60
 
 local findings = 0

@@ -148,7 +148,7 @@ BENCHES := $(patsubst tests/bench/%.c,$(BUILD)/bench/%,$(wildcard tests/bench/*.
 $(BUILD)/bench/%: tests/bench/%.c $(BUILD)/libfsd.a
 	@mkdir -p $(@D)
 	$(call step,LINK)
-	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP $(LDFLAGS) -o $@ $(filter %.c %.o,$^) $(call libs,$(FSD_PKGS))
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP $(LDFLAGS) -o $@ $(filter %.c %.a,$^) $(call libs,$(FSD_PKGS))
 
 # ---- tests -------------------------------------------------------------------------------------
 # A unit test links everything its program is made of but main().

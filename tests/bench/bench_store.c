@@ -1,15 +1,13 @@
-/* What the store costs, beside the floor of the machine in the same run: the same rows, in groups
- * of the same size, put by a bare loop over SQLite.
+/* What the store costs by itself, without a mount and hooks: events put, then finished with one
+ * execution each.
  *
- *	bench_store [events] [directory]
+ *	bench_store EVENTS DIRECTORY
  *
- * Prints one figure a line: name, value, unit.  The lane's cost is the CPU time of the process
- * without that of the main thread. */
+ * Prints one JSON object.  The lane's cost is the CPU time of the process without that of the main
+ * thread.  The floor for it is tests/tools/commit_floor.c. */
 #include "base/auto.h"
 #include "base/clock.h"
 #include "base/mem.h"
-#include "base/sbuf.h"
-#include "fsd/store/schema.h"
 #include "fsd/store/store.h"
 
 #include <stdio.h>
@@ -21,8 +19,7 @@
 #define IN_FLIGHT 8   /* calls without an answer */
 
 static const char payload[] =
-	"{\"task\":{\"task_name\":\"deploy_app\",\"agent_name\":\"web-server-01\","
-	"\"status\":\"failed\",\"exit_code\":1,\"error\":\"Connection refused\"}}";
+	"{\"client\":3,\"n\":123456}"; /* what commit_floor and loadgen have too */
 
 struct bench {
 	uv_loop_t loop;
@@ -53,56 +50,6 @@ die(const char *what, const struct err *err)
 {
 	(void)fprintf(stderr, "bench_store: %s: %s\n", what, err->msg);
 	exit(1);
-}
-
-static void
-report(const char *name, uint64_t count, int64_t ns)
-{
-	(void)printf("%s %.0f events/s\n", name, (double)count * NS_PER_S / (double)ns);
-}
-
-/* ---- the floor ------------------------------------------------------------------------------ */
-
-static void
-floor_row(struct db *db, uint64_t seq)
-{
-	sqlite3_stmt *stmt = db_stmt(db, SQL_EVENT_INSERT);
-
-	bind_int(stmt, 1, (int64_t)seq);
-	bind_int(stmt, 2, 1);
-	bind_int(stmt, 4, clock_real_ns());
-	bind_int(stmt, 6, (int64_t)(seq * 2654435761u));
-	bind_text(stmt, 7, "uid:1000");
-	bind_bytes(stmt, 17, payload, sizeof(payload) - 1);
-	if (db_run(db, stmt) < 0)
-		die("insert", &db->err);
-}
-
-/* The groups are what IN_FLIGHT calls make; checkpoints come as often as in the store. */
-static void
-bench_floor(const char *dir, uint64_t count)
-{
-	AUTO(free) char *path = mem_printf("%s/floor.db", dir);
-	struct db db = {0};
-	int64_t from_ns;
-
-	if (db_open_writer(&db, path, false) < 0 ||
-		schema_migrate(&db, schema_steps, schema_step_count()) < 0)
-		die("open", &db.err);
-	from_ns = clock_mono_ns();
-	for (uint64_t seq = 1; seq <= count;) {
-		if (db_run(&db, db_stmt(&db, SQL_BEGIN_WRITE)) < 0)
-			die("begin", &db.err);
-		for (int i = 0; i < BATCH * IN_FLIGHT && seq <= count; i++)
-			floor_row(&db, seq++);
-		if (db_run(&db, db_stmt(&db, SQL_COMMIT)) < 0)
-			die("commit", &db.err);
-		if (seq / (BATCH * IN_FLIGHT) % 12 == 0 &&
-			db_exec(&db, "PRAGMA wal_checkpoint(PASSIVE)") < 0)
-			die("checkpoint", &db.err);
-	}
-	report("floor_insert", count, clock_mono_ns() - from_ns);
-	db_close(&db);
 }
 
 /* ---- the store ------------------------------------------------------------------------------ */
@@ -163,10 +110,10 @@ finish_batch(struct bench *b, size_t n)
 	store_finish(b->store, &list, b->events + b->sent, n, on_done, b);
 }
 
+/* Prints two members of the JSON object. */
 static void
 run_phase(struct bench *b, const char *name, void (*send)(struct bench *, size_t))
 {
-	AUTO(free) char *cost = mem_printf("%s_cpu", name);
 	int64_t from_ns = clock_mono_ns(), from_cpu_ns = others_cpu_ns();
 	uint64_t calls = 0;
 
@@ -181,8 +128,8 @@ run_phase(struct bench *b, const char *name, void (*send)(struct bench *, size_t
 		}
 		uv_run(&b->loop, UV_RUN_ONCE);
 	}
-	report(name, b->count, clock_mono_ns() - from_ns);
-	(void)printf("%s %.2f us/event\n", cost,
+	(void)printf("\"%s_per_second\":%.0f,\"%s_cpu_us\":%.2f,", name,
+		(double)b->count * NS_PER_S / (double)(clock_mono_ns() - from_ns), name,
 		(double)(others_cpu_ns() - from_cpu_ns) / (double)b->count / NS_PER_US);
 }
 
@@ -201,12 +148,11 @@ bench_store(const char *dir, uint64_t count)
 		die("open", &err);
 	for (uint64_t i = 0; i < count; i++)
 		b.events[i] = make_event(i + 1);
+	(void)printf("{");
 	run_phase(&b, "append", append_batch);
 	run_phase(&b, "finish", finish_batch);
 	store_figures(b.store, &figures);
-	(void)printf("database %.0f bytes/event\n", (double)figures.db_bytes / (double)count);
-	(void)printf("wal %.1f MB\n", (double)figures.wal_bytes / 1e6);
-	(void)printf("group %.0f events/commit\n", 2.0 * (double)count / (double)figures.commits);
+	(void)printf("\"bytes_per_event\":%.0f}\n", (double)figures.db_bytes / (double)count);
 	store_close(b.store);
 	uv_close((uv_handle_t *)&b.alive, NULL);
 	while (uv_run(&b.loop, UV_RUN_DEFAULT))
@@ -220,15 +166,17 @@ bench_store(const char *dir, uint64_t count)
 int
 main(int argc, char **argv)
 {
-	uint64_t count = argc > 1 ? strtoull(argv[1], NULL, 10) : 200000;
-	AUTO(free) char *dir = mem_printf("%s/bench_store.XXXXXX", argc > 2 ? argv[2] : "/var/tmp");
-	AUTO(free) char *clean = NULL;
+	uint64_t count = argc == 3 ? strtoull(argv[1], NULL, 10) : 0;
+	AUTO(free) char *dir = mem_printf("%s/bench_store.XXXXXX", argc == 3 ? argv[2] : "");
 
+	if (!count) {
+		(void)fputs("bench_store EVENTS DIRECTORY\n", stderr);
+		return 2;
+	}
 	if (!mkdtemp(dir)) {
 		perror(dir);
 		return 1;
 	}
-	bench_floor(dir, count);
 	bench_store(dir, count);
 	(void)fflush(stdout);
 	return execlp("rm", "rm", "-rf", dir, (char *)NULL);

@@ -7,10 +7,10 @@
  *	held   one descriptor a client, one event a write
  *	bulk   one descriptor a client, --batch JSON lines a write
  *
- * A write that returns is an acknowledgement; with --ack the ids (the sender's own, so that they
- * can be looked for) are written to FILE, a line each, after it.  When the master is gone the
- * client waits for it to come back and goes on: an event whose write failed may or may not be
- * stored, and is not in the file.
+ * A write that returns is an acknowledgement.  With --ack each event has an id of the sender's, so
+ * that it can be looked for, and the ids are written to FILE, a line each, after the write.  When
+ *the master is gone the client waits for it to come back and goes on: an event whose write failed
+ *may or may not be stored, and is not in the file.
  *
  * --rate is for all clients together, in events a second.  Prints one JSON object.
  */
@@ -79,11 +79,16 @@ open_emit(const struct options *opt)
 static void
 add_event(struct client *c, struct sbuf *text)
 {
-	sbuf_printf(text,
-		"{\"type\":\"%s\",\"id\":\"%s%u-%llu\",\"data\":{\"client\":%u,\"n\":%llu}}\n",
-		c->opt->type, c->opt->prefix, c->number, (unsigned long long)c->sent, c->number,
-		(unsigned long long)c->sent);
-	c->sent++;
+	sbuf_adds(text, "{\"type\":\"");
+	sbuf_adds(text, c->opt->type);
+	if (c->opt->ack_fd >= 0)
+		sbuf_printf(text, "\",\"id\":\"%s%u-%llu", c->opt->prefix, c->number,
+			(unsigned long long)c->sent);
+	sbuf_adds(text, "\",\"data\":{\"client\":");
+	sbuf_addu(text, c->number);
+	sbuf_adds(text, ",\"n\":");
+	sbuf_addu(text, c->sent++);
+	sbuf_adds(text, "}}\n");
 }
 
 static void

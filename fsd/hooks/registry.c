@@ -415,6 +415,8 @@ hooks_new(const struct hooks_options *opt, struct hooks **ret_hooks, struct err 
 	if (code == 0)
 		code = restore(hooks, err);
 	if (code == 0)
+		hook_logs_sweep(hooks);
+	if (code == 0)
 		code = hooks_add_stack(hooks, "", err);
 	if (code < 0) {
 		hooks_free(hooks);

@@ -173,6 +173,8 @@ void hook_latency_show(const struct hook *hook, struct sbuf *out);
 int hook_log_open(struct hook *hook, struct log_file **ret_log, struct err *err) MUST_USE;
 /* Make the directory of logs; close them; free what a hook has of both. */
 int hook_stats_init(struct hooks *hooks, struct err *err) MUST_USE;
+/* Remove the logs of hooks the store has forgotten.  Blocks: briefly, at start only. */
+void hook_logs_sweep(struct hooks *hooks);
 /* Lines appended are written while the file lane runs. */
 void hook_stats_stop(struct hooks *hooks);
 /* Its counters stay with the store. */

@@ -13,10 +13,12 @@
 #include "base/mem.h"
 #include "base/units.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #define LOGS_MAX      128
 #define LOG_MAX_BYTES (1024 * 1024) /* then the file is rotated; one old one is kept */
@@ -211,6 +213,46 @@ hooks_record(struct hooks *hooks, const struct event *ev, const struct execution
 		add_latency(hook, ex->duration_ns);
 	}
 	add_log_line(hook, ev, ex);
+}
+
+/* ---- logs of hooks that are forgotten -------------------------------------------------------- */
+
+/* Whether the file is the log of a hook that is known, or an older part of one. */
+static bool
+is_wanted(struct hooks *hooks, const char *file)
+{
+	const char *end = strstr(file, ".jsonl"), *next, *at;
+	AUTO(free) char *label = NULL;
+	struct hook_dir *dir;
+
+	while (end && (next = strstr(end + 1, ".jsonl")))
+		end = next; /* a name may hold one too */
+	if (!end)
+		return true; /* none of ours */
+	label = mem_strndup(file, (size_t)(end - file));
+	at = strrchr(label, '@');
+	dir = hook_dir_find(hooks, "");
+	if (dir && hook_find(dir, label))
+		return true;
+	dir = at ? hook_dir_find(hooks, at + 1) : NULL;
+	if (!dir)
+		return false;
+	label[at - label] = '\0';
+	return hook_find(dir, label) != NULL;
+}
+
+void
+hook_logs_sweep(struct hooks *hooks)
+{
+	AUTO(free) char *path = mem_printf("%s/hooks.log", hooks->state_dir);
+	DIR *logs = opendir(path);
+	const struct dirent *entry;
+
+	while (logs && (entry = readdir(logs)))
+		if (!is_wanted(hooks, entry->d_name))
+			(void)unlinkat(dirfd(logs), entry->d_name, 0); /* again next time */
+	if (logs)
+		(void)closedir(logs); /* only read */
 }
 
 /* ---- life ------------------------------------------------------------------------------------ */

@@ -83,6 +83,20 @@ put_version(struct writer *w, const struct hook_version *v, int64_t source_id)
 	return db_run(&w->db, stmt);
 }
 
+/* A hook that is saved for years keeps its newest versions, and those that still have work. */
+static int
+prune_versions(struct writer *w, const struct hook_version *newest)
+{
+	sqlite3_stmt *stmt;
+
+	if (newest->version <= STORE_VERSIONS_KEPT)
+		return 0;
+	stmt = db_stmt(&w->db, SQL_VERSIONS_PRUNE);
+	bind_int(stmt, 1, (int64_t)newest->hook_id);
+	bind_int(stmt, 2, newest->version - STORE_VERSIONS_KEPT);
+	return db_run(&w->db, stmt);
+}
+
 static int
 put_version_write(struct store_job *job, struct writer *w)
 {
@@ -96,7 +110,7 @@ put_version_write(struct store_job *job, struct writer *w)
 		rc = put_source(w, v, &source_id);
 	if (rc == 0)
 		rc = put_version(w, v, source_id);
-	return rc;
+	return rc < 0 ? rc : prune_versions(w, v);
 }
 
 static int
@@ -192,6 +206,22 @@ uint64_t
 store_next_hook_id(struct store *store)
 {
 	return ++store->last_hook_id;
+}
+
+int
+hooks_forget_removed(struct db *db)
+{
+	int rc = db_run(db, db_stmt(db, SQL_BEGIN_WRITE));
+
+	if (rc == 0)
+		rc = db_run(db, db_stmt(db, SQL_VERSIONS_PRUNE_REMOVED));
+	if (rc == 0)
+		rc = db_run(db, db_stmt(db, SQL_HOOKS_PRUNE_REMOVED));
+	if (rc == 0)
+		rc = db_run(db, db_stmt(db, SQL_COMMIT));
+	if (rc < 0)
+		db_rollback(db);
+	return rc;
 }
 
 /* ---- at start ------------------------------------------------------------------------------- */

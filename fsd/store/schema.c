@@ -116,8 +116,31 @@ static const char version_1[] =
 	" FROM execution x JOIN event_id i ON i.seq = x.seq JOIN hook h ON h.id = x.hook_id"
 	" WHERE x.status NOT IN (0, 1, 6);";
 
+/* A source lives as long as a version of it does.  Columns are added to a view at its end only. */
+static const char version_2[] =
+	"CREATE INDEX hook_version_source ON hook_version (source_id);"
+	"CREATE TRIGGER hook_version_gone AFTER DELETE ON hook_version"
+	" WHEN NOT EXISTS (SELECT 1 FROM hook_version v WHERE v.source_id = OLD.source_id)"
+	" BEGIN DELETE FROM hook_source WHERE id = OLD.source_id; END;"
+
+	"DROP VIEW events;"
+	"CREATE VIEW events AS SELECT i.id AS id, n.text AS type, coalesce(e.data, '{}') AS data,"
+	" CASE e.status WHEN 0 THEN 'pending' WHEN 1 THEN 'processing' WHEN 2 THEN 'completed'"
+	"  ELSE 'failed' END AS status,"
+	" e.error AS error,"
+	" coalesce(e.timestamp_ns, e.created_ns) / 1000000000 AS timestamp,"
+	" e.created_ns / 1000000000 AS created_at,"
+	" CASE WHEN e.status >= 2 THEN e.changed_ns / 1000000000 END AS processed_at,"
+	" s.text AS stack, e.agent AS agent, e.run_id AS run_id"
+	" FROM event e JOIN event_id i ON i.seq = e.seq JOIN name n ON n.id = e.type"
+	" LEFT JOIN name s ON s.id = e.stack;"
+
+	"CREATE VIEW hook_executions AS SELECT id, hook_id, success, output, error, duration_ms,"
+	" executed_at FROM event_hook_executions;";
+
 const struct schema_step schema_steps[] = {
 	{"the first tables and views", version_1},
+	{"sources that nobody needs go; stack, agent and run_id of events", version_2},
 };
 
 size_t

@@ -24,6 +24,10 @@ _Static_assert(EXEC_PENDING == 0 && EXEC_RUNNING == 1 && EXEC_SUCCESS == 2 && EX
 	" x.duration_ns, x.message, x.output, x.error"                                             \
 	" FROM execution x LEFT JOIN hook h ON h.id = x.hook_id "
 
+#define NO_EVENT_NEEDS_V                                                                           \
+	" AND NOT EXISTS (SELECT 1 FROM event e WHERE e.status = 0"                                \
+	"  AND e.seq >= v.from_seq AND e.seq < v.to_seq)"
+
 const char *const sql_text[SQL_COUNT] = {
 	[SQL_BEGIN_WRITE] = "BEGIN IMMEDIATE",
 	[SQL_BEGIN_READ] = "BEGIN",
@@ -86,6 +90,18 @@ const char *const sql_text[SQL_COUNT] = {
 		"UPDATE hook_version SET to_seq = ?2 WHERE hook_id = ?1 AND to_seq = 0",
 	[SQL_VERSION_PUT] = "INSERT INTO hook_version (hook_id, version, from_seq, to_seq, types,"
 			    " meta, source_id, created_ns) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+	/* what an event that is not final yet may still run stays, however old */
+	[SQL_VERSIONS_PRUNE] = "DELETE FROM hook_version AS v WHERE v.hook_id = ?1"
+			       " AND v.version <= ?2 AND v.to_seq > 0" NO_EVENT_NEEDS_V,
+	[SQL_VERSIONS_PRUNE_REMOVED] =
+		"DELETE FROM hook_version AS v WHERE v.to_seq > 0" NO_EVENT_NEEDS_V
+		" AND NOT EXISTS (SELECT 1 FROM hook_version o WHERE o.hook_id = v.hook_id"
+		"  AND o.to_seq = 0)"
+		" AND NOT EXISTS (SELECT 1 FROM execution x WHERE x.hook_id = v.hook_id)",
+	[SQL_HOOKS_PRUNE_REMOVED] =
+		"DELETE FROM hook WHERE NOT EXISTS (SELECT 1 FROM hook_version v"
+		"  WHERE v.hook_id = hook.id)"
+		" AND NOT EXISTS (SELECT 1 FROM execution x WHERE x.hook_id = hook.id)",
 	[SQL_VERSIONS_NEEDED] =
 		"SELECT v.hook_id, v.version, v.from_seq, v.to_seq, h.name, h.stack, v.types,"
 		" v.meta, c.hash, length(c.body), v.created_ns FROM hook_version v"

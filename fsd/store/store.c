@@ -168,6 +168,8 @@ open_writer(struct store *store, const struct store_options *opt)
 		rc = schema_migrate(&w->db, schema_steps, schema_step_count());
 	if (rc == 0)
 		rc = writer_start(w, store->dir, &store->was_crashed);
+	if (rc == 0)
+		rc = hooks_forget_removed(&w->db);
 	if (rc < 0)
 		return rc;
 	w->reserve_bytes = opt->reserve_bytes;
@@ -335,6 +337,7 @@ store_figures(struct store *store, struct store_figures *ret_figures)
 		.last_commit_ns = w->last_commit_ns,
 		.writer_depth = lane_depth(store->write_lane),
 		.is_full = w->is_full,
+		.check = store->checked,
 	};
 	for (size_t i = 0; i < 4; i++)
 		ret_figures->events_by_status[i] = w->by_status[i];
@@ -366,6 +369,8 @@ check_read(struct store_job *job, struct db *db)
 		(void)job_fail(job, db); /* told by finish */
 	else if (c->out.len)
 		(void)job_refuse(job, EIO, "database '%s' is damaged", db->path);
+	if (rc < 0 && !c->out.len)
+		sbuf_adds(&c->out, db->err.msg);
 }
 
 static void
@@ -373,6 +378,9 @@ check_finish(struct store_job *job)
 {
 	struct check_job *c = (struct check_job *)job;
 
+	job->store->checked = job->code == 0      ? STORE_SOUND
+			      : job->code == -EIO ? STORE_DAMAGED
+						  : STORE_UNCHECKED;
 	c->done(c->arg, job->code, &c->out);
 	sbuf_fini(&c->out);
 }
@@ -385,6 +393,7 @@ store_check(struct store *store, store_text_fn *done, void *arg)
 	c->job.read = check_read;
 	c->done = done;
 	c->arg = arg;
+	store->checked = STORE_CHECKING;
 	if (!store->check.lane && !store->is_closing)
 		store->check.lane = lane_start(store->loop, "store-check", NULL, NULL);
 	store_read(&c->job, &store->check);

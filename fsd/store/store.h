@@ -124,12 +124,15 @@ int store_load_hooks(struct store *store, struct hook_version_list *ret_versions
 	struct hook_stats_list *ret_stats, struct err *err) MUST_USE;
 
 /* Put a version in service: closes the one before at v->from_seq, inserts v (hook_id given by the
- * registry, from store_next_hook_id).  Borrows v during the call only. */
+ * registry, from store_next_hook_id).  Of each hook the newest STORE_VERSIONS_KEPT are kept, and
+ * older ones that unfinished events match.  Borrows v during the call only. */
+#define STORE_VERSIONS_KEPT 20
 void store_put_version(
 	struct store *store, const struct hook_version *v, store_done_fn *done, void *arg);
 uint64_t store_next_hook_id(struct store *store); /* ids never come back */
 
-/* The hook is gone from at_seq on; its name's history stays. */
+/* The hook is gone from at_seq on; its name's history stays until retention has taken all its
+ * executions, and then the store is opened again. */
 void store_close_hook(
 	struct store *store, uint64_t hook_id, uint64_t at_seq, store_done_fn *done, void *arg);
 void store_rename_hook(
@@ -173,6 +176,11 @@ int store_load_perms(struct store *store, struct perm_list *ret_perms,
 /* Nothing set forgets the path. */
 void store_put_perm(struct store *store, const char *path, int mode, int64_t uid, int64_t gid);
 
+/* Hear of events that went with retention or store_delete_before, a slice at a time, after the
+ * commit: their seqs, ascending, borrowed during the call. */
+typedef void store_pruned_fn(void *arg, const uint64_t *seqs, size_t count);
+void store_on_pruned(struct store *store, store_pruned_fn *pruned, void *arg);
+
 /* Retention settings take effect at the next slice. */
 struct store_retention {
 	int64_t max_age_ns; /* 0: no limit */
@@ -185,7 +193,9 @@ void store_set_retention(struct store *store, const struct store_retention *rete
 void store_set_reserve(struct store *store, uint64_t bytes);
 
 /* Look for damage, on a lane of its own (worth it after a crash; minutes on a large database).
- * done gets 0, or -EIO with a finding a line in out; -ECANCELED when the store closes first. */
+ * done gets 0, or -EIO with a finding a line in out; -ECANCELED when the store closes first.  The
+ * figures tell how far it is. */
+enum store_check { STORE_UNCHECKED, STORE_CHECKING, STORE_SOUND, STORE_DAMAGED };
 void store_check(struct store *store, store_text_fn *done, void *arg);
 
 /* Figures for `status` and `metrics`. */
@@ -194,6 +204,7 @@ struct store_figures {
 	size_t writer_depth;
 	uint64_t events_by_status[4]; /* as committed; processing counts as pending here */
 	bool is_full;                 /* the reserve is reached */
+	enum store_check check;
 };
 void store_figures(struct store *store, struct store_figures *ret_figures);
 

@@ -25,9 +25,12 @@ struct store {
 	struct reader point, lists, check;
 	uint64_t opened_last_seq, opened_pending, last_hook_id;
 	bool was_crashed;
+	enum store_check checked;
 	_Atomic bool is_closing; /* set by the core, seen by long reads */
 	struct lane_jobs late;   /* submitted while closing: answered -ECANCELED */
 	struct upkeep *upkeep;
+	store_pruned_fn *pruned;
+	void *pruned_arg;
 };
 
 /* A job of any lane.  Embedded first in the jobs below. */
@@ -70,6 +73,8 @@ int executions_from_rows(
 	struct db *db, sqlite3_stmt *stmt, struct execution_list *executions) MUST_USE;
 /* Delete an event of that status with its executions, inside the transaction. */
 int event_delete(struct writer *w, uint64_t seq, enum event_status status) MUST_USE;
+/* Forget removed hooks of which retention has left nothing.  Before the lanes start. */
+int hooks_forget_removed(struct db *db) MUST_USE;
 void event_list_free(struct event_list *events);
 void execution_list_free(struct execution_list *executions);
 

@@ -198,6 +198,37 @@ START_TEST(test_restart_needs_no_worker_for_what_did_not_change)
 }
 END_TEST
 
+START_TEST(test_logs_of_forgotten_hooks_go_at_start)
+{
+	static const struct {
+		const char *file;
+		bool stays;
+	} logs[] = {
+		{"a.jsonl", true},
+		{"a.jsonl.1", true},
+		{"a.jsonl.b.jsonl", false},
+		{"ghost.jsonl", false},
+		{"ghost.jsonl.1", false},
+		{"a@prod.jsonl", false}, /* there is no such stack */
+		{"notes.txt", true},
+	};
+	char path[PATH_MAX];
+
+	fixture_save(&f, "hooks/a.lua", "{\"event_type\":\"t\"}");
+	fixture_await(&f, "a", "ok");
+	fixture_stop(&f);
+	for (size_t i = 0; i < sizeof(logs) / sizeof(logs[0]); i++) {
+		(void)snprintf(path, sizeof(path), "hooks.log/%s", logs[i].file);
+		fixture_save(&f, path, "{}\n");
+	}
+	fixture_start(&f);
+	for (size_t i = 0; i < sizeof(logs) / sizeof(logs[0]); i++) {
+		(void)snprintf(path, sizeof(path), "%s/hooks.log/%s", f.dir, logs[i].file);
+		ck_assert_msg((access(path, F_OK) == 0) == logs[i].stays, "%s", logs[i].file);
+	}
+}
+END_TEST
+
 int
 main(void)
 {
@@ -213,6 +244,7 @@ main(void)
 	tcase_add_test(tc, test_removed_file_ends_the_hook);
 	tcase_add_test(tc, test_removed_and_back_is_an_update);
 	tcase_add_test(tc, test_rename_keeps_identity);
+	tcase_add_test(tc, test_logs_of_forgotten_hooks_go_at_start);
 	tcase_add_test(tc, test_restart_needs_no_worker_for_what_did_not_change);
 	suite_add_tcase(suite, tc);
 	return suite_run(suite);

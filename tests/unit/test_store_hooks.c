@@ -455,6 +455,64 @@ START_TEST(views_show_hooks_and_executions)
 }
 END_TEST
 
+START_TEST(a_hook_keeps_its_newest_versions_and_those_with_work)
+{
+	uint32_t last = STORE_VERSIONS_KEPT + 5;
+	struct fixture f;
+	char source[16];
+
+	fixture_open(&f);
+	for (uint32_t version = 1; version <= last; version++) {
+		(void)snprintf(source, sizeof(source), "v %u", version % 23); /* 23 is as 46 */
+		ck_assert_int_eq(put(&f, 1, version, version, source), 0);
+		fixture_append(&f, version, "task.failed", "{}");
+		if (version != 2) /* matched by version 2, and never finished */
+			ck_assert_int_eq(fixture_finish(&f, version,
+						 fixture_execution(version, 1, EXEC_SUCCESS),
+						 EVENT_COMPLETED),
+				0);
+	}
+	ck_assert_int_eq(ask(&f, "SELECT count(*) FROM hook_version"), STORE_VERSIONS_KEPT + 1);
+	ck_assert_int_eq(ask(&f, "SELECT min(version) FROM hook_version"), 2);
+	ck_assert_int_eq(ask(&f, "SELECT count(*) FROM hook_version WHERE version < 6"), 1);
+	ck_assert_int_eq(ask(&f, "SELECT count(*) FROM hook_version v"
+				 " WHERE source_id NOT IN (SELECT id FROM hook_source)"),
+		0);
+	ck_assert_int_eq(ask(&f, "SELECT count(*) FROM hook_source"
+				 " WHERE id NOT IN (SELECT source_id FROM hook_version)"),
+		0);
+	fixture_close(&f);
+}
+END_TEST
+
+START_TEST(a_removed_hook_is_forgotten_after_its_last_execution)
+{
+	static const char *const nothing_left =
+		"SELECT (SELECT count(*) FROM hook) + (SELECT count(*) FROM hook_version)"
+		" + (SELECT count(*) FROM hook_source)";
+	struct fixture f;
+
+	fixture_open(&f);
+	ck_assert_int_eq(put(&f, 1, 1, 1, "one"), 0);
+	fixture_append(&f, 1, "task.failed", "{}");
+	ck_assert_int_eq(
+		fixture_finish(&f, 1, fixture_execution(1, 1, EXEC_SUCCESS), EVENT_COMPLETED), 0);
+	f.waiting++;
+	store_close_hook(f.store, 1, 2, fixture_done, &f);
+	fixture_wait(&f);
+	fixture_reopen(&f);
+	ck_assert_int_eq(ask(&f, nothing_left), 3);
+	f.waiting++;
+	store_delete_event(f.store, 1, fixture_done, &f);
+	fixture_wait(&f);
+	ck_assert_int_eq(f.code, 0);
+	fixture_reopen(&f);
+	ck_assert_int_eq(ask(&f, nothing_left), 0);
+	ck_assert_uint_eq(store_next_hook_id(f.store), 2); /* ids never come back */
+	fixture_close(&f);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -472,6 +530,8 @@ main(void)
 	tcase_add_test(tc, an_empty_source_is_a_source);
 	tcase_add_test(tc, executions_of_a_hook_are_listed_newest_first);
 	tcase_add_test(tc, permissions_survive);
+	tcase_add_test(tc, a_hook_keeps_its_newest_versions_and_those_with_work);
+	tcase_add_test(tc, a_removed_hook_is_forgotten_after_its_last_execution);
 	tcase_add_test(tc, views_show_events);
 	tcase_add_test(tc, views_show_the_ids_of_the_tree);
 	tcase_add_test(tc, views_show_hooks_and_executions);

@@ -339,6 +339,8 @@ on_ready(void *arg)
 	sbuf_jsons(&data, places->mount);
 	sbuf_printf(&data, ",\"crashed\":%s}", store_was_crashed(m->store) ? "true" : "false");
 	wire_system_event(m, "system.startup", sbuf_str(&data), NULL);
+	if (store_was_crashed(m->store))
+		wire_check(m);
 	daemon_ready(&m->daemon);
 }
 

@@ -234,6 +234,29 @@ wire_figures(struct master *m)
 					.arg = m});
 }
 
+/* ---- after a crash -------------------------------------------------------------------------- */
+
+static void
+on_checked(void *arg, int code, struct sbuf *out)
+{
+	struct master *m = arg;
+
+	if (code == 0)
+		log_write(m->log, LOG_LEVEL_INFO,
+			"the master before this one was killed; its database is sound");
+	else if (code != -ECANCELED)
+		log_write(m->log, LOG_LEVEL_ERROR,
+			"the database is damaged: %.*s; stop the master, keep a copy of the state "
+			"directory, and restore hooks.db from a backup",
+			(int)strcspn(sbuf_str(out), "\n"), sbuf_str(out));
+}
+
+void
+wire_check(struct master *m)
+{
+	store_check(m->store, on_checked, m);
+}
+
 /* ---- settings ------------------------------------------------------------------------------- */
 
 static void

@@ -55,6 +55,23 @@ add_seconds(struct sbuf *out, int64_t ns)
 	units_add_duration(out, ns < NS_PER_S ? 0 : ns / NS_PER_S * NS_PER_S);
 }
 
+/* What the look for damage after a crash has found so far. */
+static const char *
+check_words(enum store_check check)
+{
+	switch (check) {
+	case STORE_UNCHECKED:
+		return "";
+	case STORE_CHECKING:
+		return ", being checked after a crash";
+	case STORE_SOUND:
+		return ", checked after a crash: sound";
+	case STORE_DAMAGED:
+		return "; DAMAGED, see log";
+	}
+	return "";
+}
+
 /* ---- status --------------------------------------------------------------------------------- */
 
 void
@@ -80,8 +97,8 @@ figures_add_status(const struct root *root, struct sbuf *out)
 		(double)f.queue.completed_10s / RATE_S, RATE_S);
 	sbuf_printf(out, "workers  %u of %u invocations running, in %u processes\n", f.busy,
 		f.limit, f.processes);
-	sbuf_printf(out, "store    %.1f MB, WAL %.1f MB%s\n", (double)f.store.db_bytes / 1e6,
-		(double)f.store.wal_bytes / 1e6,
+	sbuf_printf(out, "store    %.1f MB, WAL %.1f MB%s%s\n", (double)f.store.db_bytes / 1e6,
+		(double)f.store.wal_bytes / 1e6, check_words(f.store.check),
 		f.store.is_full ? "; THE DISK IS NEARLY FULL: new events are refused" : "");
 }
 
@@ -110,9 +127,10 @@ figures_add_json(const struct root *root, struct sbuf *out)
 		f.limit, f.processes);
 	sbuf_printf(out,
 		",\"store\":{\"db_bytes\":%" PRIu64 ",\"wal_bytes\":%" PRIu64
-		",\"commits\":%" PRIu64 ",\"is_full\":%s}}\n",
+		",\"commits\":%" PRIu64 ",\"is_full\":%s,\"is_damaged\":%s}}\n",
 		f.store.db_bytes, f.store.wal_bytes, f.store.commits,
-		f.store.is_full ? "true" : "false");
+		f.store.is_full ? "true" : "false",
+		f.store.check == STORE_DAMAGED ? "true" : "false");
 }
 
 /* ---- metrics -------------------------------------------------------------------------------- */
@@ -169,6 +187,8 @@ add_room_metrics(const struct figures *f, struct sbuf *out)
 		(double)f->store.writer_depth);
 	add_metric(out, "sloth_store_full", "gauge", "1 while the disk reserve is reached.",
 		f->store.is_full);
+	add_metric(out, "sloth_store_damaged", "gauge",
+		"1 when the check after a crash found damage.", f->store.check == STORE_DAMAGED);
 	add_metric(out, "sloth_tree_outstanding", "gauge",
 		"Requests of all doors not answered yet.", (double)f->outstanding);
 	add_metric(out, "sloth_log_lost_total", "counter",

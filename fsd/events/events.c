@@ -45,6 +45,7 @@ events_new(const struct events_options *opt, struct events **ret_events, struct 
 	events->window = WINDOW_DEFAULT;
 	events->parser = lane_start(opt->loop, "intake", NULL, NULL);
 	events->feed = feed_new(events);
+	store_on_pruned(opt->store, nodes_pruned, events);
 	nodes_start(events);
 	code = opt->log_path ? event_log_open(events, opt, &events->log, err) : 0;
 	if (code < 0) {

@@ -86,6 +86,7 @@ set_latest(struct events *events, const char *stack, const struct event *ev, boo
 		memcpy(latest->stack, stack, len);
 		HASH_ADD(hh, events->latest, stack, len, latest);
 	}
+	latest->seq = ev->seq;
 	event_id_text(ev, latest->id);
 }
 
@@ -297,13 +298,13 @@ on_deleted(void *arg, int code, const struct err *err)
 
 /* The link to the newest must not lead nowhere. */
 static void
-forget_latest(struct events *events, const char *id)
+forget_latest(struct events *events, uint64_t seq)
 {
 	struct latest *latest, *next;
 	bool is_asked = false;
 
 	HASH_ITER (hh, events->latest, latest, next) {
-		if (strcmp(latest->id, id) != 0)
+		if (latest->seq != seq)
 			continue;
 		HASH_DEL(events->latest, latest);
 		free(latest);
@@ -311,6 +312,36 @@ forget_latest(struct events *events, const char *id)
 	}
 	if (is_asked)
 		nodes_start(events);
+}
+
+/* The event is gone, or will be at once: so are its names. */
+static void
+hide(struct events *events, struct view *view)
+{
+	char below[PATH_MAX_];
+
+	view = view_ref(view); /* telling the tree may end its nodes */
+	view_forget(view);
+	tell_both(events, view->ev->stack, tree_removed, "", view->id);
+	(void)snprintf(below, sizeof(below), "/by-type/%s", view->ev->type);
+	tell_both(events, view->ev->stack, tree_removed, below, view->id);
+	(void)snprintf(below, sizeof(below), "/by-status/%s", event_status_name(view->ev->status));
+	tell_both(events, view->ev->stack, tree_removed, below, view->id);
+	view_unref(view);
+}
+
+void
+nodes_pruned(void *arg, const uint64_t *seqs, size_t count)
+{
+	struct events *events = arg;
+
+	for (size_t i = 0; i < count; i++) {
+		struct view *view = view_find_seq(events, seqs[i]);
+
+		forget_latest(events, seqs[i]);
+		if (view)
+			hide(events, view);
+	}
 }
 
 static int
@@ -341,11 +372,8 @@ event_delete(struct node *dir, const char *name, struct treq *req, struct err *e
 	deletion->seq = view->ev->seq;
 	HASH_ADD(hh, events->deletions, seq, sizeof(deletion->seq), deletion);
 	store_delete_event(events->store, deletion->seq, on_deleted, deletion);
-	view = view_ref(view); /* telling the tree may end its nodes */
-	view_forget(view);
-	forget_latest(events, view->id);
-	tell_both(events, view->ev->stack, tree_removed, "", view->id);
-	view_unref(view);
+	forget_latest(events, view->seq);
+	hide(events, view);
 	return 0;
 }
 

@@ -13,6 +13,7 @@ struct view;
 
 /* The newest event of a stack, for `latest`. */
 struct latest {
+	uint64_t seq;
 	char id[EVENT_ID_MAX + 1];
 	UT_hash_handle hh;
 	char stack[];
@@ -34,8 +35,9 @@ struct events {
 	struct feed *feed;
 	struct event_log *log;
 	uint64_t next_seq;
-	uint64_t newest_seq;        /* committed; 0: none yet */
-	struct view *views;         /* hash by id: events somebody has open */
+	uint64_t newest_seq; /* committed; 0: none yet */
+	struct view *views;  /* hash by id: events somebody has open */
+	struct view *views_by_seq;
 	struct latest *latest;      /* hash by stack */
 	struct deletion *deletions; /* hash by seq */
 	size_t window;
@@ -49,6 +51,8 @@ struct events {
 void nodes_added(struct events *events, const struct event *ev);
 /* The event of a view is final. */
 void nodes_ended(struct events *events, const struct view *view);
+/* Retention took events: what the tree still knows of them goes too. */
+void nodes_pruned(void *events, const uint64_t *seqs, size_t count);
 /* Find the newest events of the last life. */
 void nodes_start(struct events *events);
 void nodes_free(struct events *events);

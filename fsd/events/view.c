@@ -53,8 +53,10 @@ view_ref(struct view *view)
 void
 view_forget(struct view *view)
 {
-	if (view->is_hashed)
-		HASH_DEL(view->events->views, view);
+	if (!view->is_hashed)
+		return;
+	HASH_DEL(view->events->views, view);
+	HASH_DELETE(by_seq_hh, view->events->views_by_seq, view);
 	view->is_hashed = false;
 }
 
@@ -76,6 +78,15 @@ view_find(struct events *events, const char *id)
 	struct view *view;
 
 	HASH_FIND_STR(events->views, id, view);
+	return view;
+}
+
+struct view *
+view_find_seq(struct events *events, uint64_t seq)
+{
+	struct view *view;
+
+	HASH_FIND(by_seq_hh, events->views_by_seq, &seq, sizeof(seq), view);
 	return view;
 }
 
@@ -153,6 +164,8 @@ load_end(struct view_load *load, int code)
 			view = view_ref(other);
 		} else {
 			HASH_ADD_STR(load->events->views, id, view);
+			HASH_ADD(by_seq_hh, load->events->views_by_seq, seq, sizeof(view->seq),
+				view);
 			view->is_hashed = true;
 		}
 	}
@@ -169,6 +182,7 @@ load_record(struct view_load *load, struct event *ev, struct execution_list *exe
 	view->refs = 1;
 	view->events = load->events;
 	view->ev = ev;
+	view->seq = ev->seq;
 	view->is_final = ev->status >= EVENT_COMPLETED;
 	event_id_text(ev, view->id);
 	STAILQ_INIT(&view->executions);

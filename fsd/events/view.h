@@ -13,12 +13,13 @@ struct events;
 struct view {
 	unsigned refs;
 	struct events *events;
+	uint64_t seq;
 	struct event *ev;                 /* as read; the dispatcher's own while it holds it */
 	struct execution_list executions; /* recorded ones; complete when final */
 	char id[EVENT_ID_MAX + 1];
 	bool is_final, is_hashed;
 	struct feed_waiter waiter;
-	UT_hash_handle hh;
+	UT_hash_handle hh, by_seq_hh;
 };
 
 /* Get the view of an event by the id users see; done gets an owned reference, or NULL with -ENOENT,
@@ -28,6 +29,7 @@ void view_get(struct events *events, const char *id, view_fn *done, void *arg);
 
 /* The view in use, or NULL.  Borrowed. */
 struct view *view_find(struct events *events, const char *id);
+struct view *view_find_seq(struct events *events, uint64_t seq);
 
 /* One more owner.  Returns the view. */
 struct view *view_ref(struct view *view);

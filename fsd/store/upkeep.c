@@ -1,10 +1,11 @@
 /* Upkeep: checkpoints and retention, in the background.
  *
  * Nothing here ticks.  A write arms one timer of a second; when it fires, the WAL is checkpointed
- * and retention looks once; an idle store sleeps.  Under load a checkpoint is also asked for when
- * the WAL has grown by CHECKPOINT_PAGES, as a job of its own, so that the group before it is
- * acknowledged first.  Retention deletes a slice of at most SLICE_EVENTS rows per job, and asks for
- * the next when that one is done, so writes of others always come between. */
+ * and retention looks once.  What it leaves sets the other timer, to when the first of them is too
+ * old; so an idle store sleeps while there is nothing to remove.  Under load a checkpoint is also
+ * asked for when the WAL has grown by CHECKPOINT_PAGES, as a job of its own, so that the group
+ * before it is acknowledged first.  Retention deletes a slice of at most SLICE_EVENTS rows per job,
+ * and asks for the next when that one is done, so writes of others always come between. */
 #include "base/clock.h"
 #include "base/mem.h"
 #include "fsd/store/store_impl.h"
@@ -14,14 +15,15 @@
 #define AFTER_WRITE_MS   1000
 #define CHECKPOINT_PAGES 4096 /* 16 MB */
 #define SLICE_EVENTS     500
-#define SLICE_PAGES      512  /* given back to the file system per job */
-#define KEEP_FREE_PAGES  1024 /* free pages worth keeping for the next rows */
-#define AGE_CHECK_MS     (3600 * 1000)
+#define SLICE_PAGES      512           /* given back to the file system per job */
+#define KEEP_FREE_PAGES  1024          /* free pages worth keeping for the next rows */
+#define TOO_OLD_MIN_MS   1000          /* what gets too old together goes together */
+#define TOO_OLD_MAX_MS   (3600 * 1000) /* the clock may be set */
 #define PAGE_BYTES       4096
 
 struct upkeep {
 	struct store *store;
-	uv_timer_t after_write, hourly;
+	uv_timer_t after_write, too_old;
 	int open_handles;
 	bool is_checkpointing, is_pruning;
 	struct store_retention retention;
@@ -62,9 +64,12 @@ struct prune_job {
 	struct store_job job;
 	struct store_retention limits;
 	int64_t before_ns; /* final before: delete; 0: no limit of age */
-	uint64_t cursor;   /* looked at up to this seq by the jobs before */
+	int64_t young_ns;  /* the oldest kept by the jobs before; INT64_MAX: none */
+	int64_t next_young_ns;
+	uint64_t cursor; /* looked at up to this seq by the jobs before */
 	uint64_t next_cursor;
-	uint64_t slice; /* deleted by this job */
+	uint64_t gone[SLICE_EVENTS]; /* deleted by this job */
+	size_t slice;                /* how many */
 	uint64_t total;
 	bool is_complete;
 	store_count_fn *done; /* NULL: our own */
@@ -127,6 +132,12 @@ read_candidates(const struct prune_job *p, struct writer *w, struct candidate *l
 	return rc;
 }
 
+static int64_t
+earlier(int64_t a_ns, int64_t b_ns)
+{
+	return a_ns < b_ns ? a_ns : b_ns;
+}
+
 /* One slice, oldest first.  Complete when what follows was accepted too late to be too old, and
  * nothing is over a limit. */
 static int
@@ -135,6 +146,7 @@ prune_write(struct store_job *job, struct writer *w)
 	struct prune_job *p = (struct prune_job *)job;
 	struct candidate list[SLICE_EVENTS];
 	uint64_t excess, cursor = p->cursor;
+	int64_t young_ns = p->young_ns;
 	size_t n = 0;
 	int rc = count_excess(p, w, &excess);
 
@@ -149,16 +161,22 @@ prune_write(struct store_job *job, struct writer *w)
 
 		if (!excess && c->created_ns >= p->before_ns) {
 			p->is_complete = true;
+			young_ns = earlier(young_ns, c->created_ns);
 			break;
 		}
 		cursor = c->seq;
-		if (c->status < EVENT_COMPLETED || (!excess && c->changed_ns >= p->before_ns))
+		if (c->status < EVENT_COMPLETED)
+			continue; /* its end is a write, after which we look again */
+		if (!excess && c->changed_ns >= p->before_ns) {
+			young_ns = earlier(young_ns, c->changed_ns);
 			continue;
+		}
 		rc = event_delete(w, c->seq, c->status);
 		excess -= excess > 0;
-		p->slice++;
+		p->gone[p->slice++] = c->seq;
 	}
 	p->next_cursor = cursor;
+	p->next_young_ns = young_ns;
 	return rc;
 }
 
@@ -260,6 +278,21 @@ tidy(struct upkeep *u, bool has_names)
 /* ---- runs ----------------------------------------------------------------------------------- */
 
 static struct prune_job *prune_new(struct store *store, const struct prune_job *from);
+static void on_too_old(uv_timer_t *timer);
+
+/* Look again when the oldest that was kept is too old. */
+static void
+arm_too_old(struct upkeep *u, int64_t oldest_ns)
+{
+	int64_t ms = TOO_OLD_MAX_MS;
+
+	if (!u->retention.max_age_ns || oldest_ns == INT64_MAX || u->store->is_closing)
+		return;
+	ms = earlier(ms, (oldest_ns - clock_real_ns() + u->retention.max_age_ns) / NS_PER_MS + 1);
+	if (ms < TOO_OLD_MIN_MS)
+		ms = TOO_OLD_MIN_MS;
+	(void)uv_timer_start(&u->too_old, on_too_old, (uint64_t)ms, 0);
+}
 
 static void
 prune_finish(struct store_job *job)
@@ -268,17 +301,22 @@ prune_finish(struct store_job *job)
 	struct upkeep *u = job->store->upkeep;
 
 	if (job->code == 0) {
+		if (p->slice && job->store->pruned)
+			job->store->pruned(job->store->pruned_arg, p->gone, p->slice);
 		p->total += p->slice;
 		p->cursor = p->next_cursor;
+		p->young_ns = p->next_young_ns;
 		if (!p->is_complete && !job->store->is_closing) {
 			store_write(&prune_new(job->store, p)->job);
 			return;
 		}
 	}
-	if (p->done)
+	if (p->done) {
 		p->done(p->arg, job->code, p->total, &job->err);
-	else
+	} else {
 		u->is_pruning = false;
+		arm_too_old(u, p->young_ns);
+	}
 	tidy(u, p->total > 0);
 }
 
@@ -289,6 +327,7 @@ prune_new(struct store *store, const struct prune_job *from)
 
 	p->limits = from->limits;
 	p->before_ns = from->before_ns;
+	p->young_ns = from->young_ns ? from->young_ns : INT64_MAX;
 	p->cursor = from->cursor;
 	p->total = from->total;
 	p->done = from->done;
@@ -321,6 +360,13 @@ ask_retention(struct upkeep *u)
 }
 
 void
+store_on_pruned(struct store *store, store_pruned_fn *pruned, void *arg)
+{
+	store->pruned = pruned;
+	store->pruned_arg = arg;
+}
+
+void
 store_set_retention(struct store *store, const struct store_retention *retention)
 {
 	store->upkeep->retention = *retention;
@@ -339,7 +385,7 @@ on_after_write(uv_timer_t *timer)
 }
 
 static void
-on_hourly(uv_timer_t *timer)
+on_too_old(uv_timer_t *timer)
 {
 	ask_retention(timer->data);
 }
@@ -360,12 +406,11 @@ upkeep_new(struct store *store)
 
 	u->store = store;
 	(void)uv_timer_init(store->loop, &u->after_write); /* cannot fail */
-	(void)uv_timer_init(store->loop, &u->hourly);
-	u->after_write.data = u->hourly.data = u;
+	(void)uv_timer_init(store->loop, &u->too_old);
+	u->after_write.data = u->too_old.data = u;
 	u->open_handles = 2;
-	(void)uv_timer_start(&u->hourly, on_hourly, AGE_CHECK_MS, AGE_CHECK_MS);
 	uv_unref((uv_handle_t *)&u->after_write);
-	uv_unref((uv_handle_t *)&u->hourly);
+	uv_unref((uv_handle_t *)&u->too_old);
 	return u;
 }
 
@@ -382,5 +427,5 @@ void
 upkeep_close(struct upkeep *u)
 {
 	uv_close((uv_handle_t *)&u->after_write, on_closed);
-	uv_close((uv_handle_t *)&u->hourly, on_closed);
+	uv_close((uv_handle_t *)&u->too_old, on_closed);
 }

@@ -31,8 +31,10 @@ wait_for_child(int fd)
 	size_t len = 0;
 	ssize_t n;
 
-	while (len < sizeof(said) - 1 && ((n = read(fd, said + len, sizeof(said) - 1 - len)) > 0 ||
-						 (n < 0 && errno == EINTR)))
+	said[0] = ' '; /* anything but the byte that ends it: copies of the other end stay open */
+	while (len < sizeof(said) - 1 && said[0] &&
+		((n = read(fd, said + len, sizeof(said) - 1 - len)) > 0 ||
+			(n < 0 && errno == EINTR)))
 		len += n > 0 ? (size_t)n : 0;
 	if (len && !said[0])
 		_exit(EXIT_SUCCESS);

@@ -7,17 +7,19 @@
 
 #include <assert.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdlib.h>
 
 struct lane {
 	pthread_t thread;
-	pthread_mutex_t lock; /* guards todo, finished, is_stopping */
-	pthread_cond_t more;
+	pthread_mutex_t lock; /* guards todo, finished, is_stopping, has_begun */
+	pthread_cond_t more;  /* of todo; before that, of has_begun */
 	struct lane_jobs todo;
 	struct lane_jobs finished;
-	bool is_stopping;
+	bool is_stopping, has_begun;
+	bool is_apart;
 	size_t depth; /* core thread's */
 	uv_async_t wake;
 	lane_batch_fn *batch;
@@ -63,6 +65,17 @@ lane_give_back(struct lane *lane, struct lane_jobs *finished)
 	(void)uv_async_send(&lane->wake); /* fails only on a closed handle */
 }
 
+static void
+lane_begin(struct lane *lane)
+{
+	if (lane->is_apart && unshare(CLONE_FILES) != 0)
+		abort(); /* no memory for a table of descriptors: nothing can start */
+	pthread_mutex_lock(&lane->lock);
+	lane->has_begun = true;
+	pthread_cond_signal(&lane->more);
+	pthread_mutex_unlock(&lane->lock);
+}
+
 static void *
 lane_main(void *arg)
 {
@@ -71,6 +84,7 @@ lane_main(void *arg)
 	struct lane_jobs finished = STAILQ_HEAD_INITIALIZER(finished);
 
 	(void)pthread_setname_np(pthread_self(), lane->name); /* cosmetic */
+	lane_begin(lane);
 	while (lane_next(lane, &jobs)) {
 		if (lane->batch)
 			lane->batch(lane->arg, &jobs, &finished);
@@ -103,17 +117,30 @@ on_wake(uv_async_t *wake)
 	lane_deliver(wake->data);
 }
 
-struct lane *
-lane_start(uv_loop_t *loop, const char *name, lane_batch_fn *batch, void *arg)
+static void
+run_thread(struct lane *lane)
+{
+	sigset_t all, old;
+
+	sigfillset(&all); /* signals belong to the core thread */
+	pthread_sigmask(SIG_SETMASK, &all, &old);
+	if (pthread_create(&lane->thread, NULL, lane_main, lane) != 0)
+		abort();
+	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	pthread_mutex_lock(&lane->lock);
+	while (!lane->has_begun)
+		pthread_cond_wait(&lane->more, &lane->lock);
+	pthread_mutex_unlock(&lane->lock);
+}
+
+static struct lane *
+lane_new(uv_loop_t *loop, const char *name)
 {
 	struct lane *lane = NEW(struct lane);
-	sigset_t all, old;
 	size_t i;
 
 	for (i = 0; i + 1 < sizeof(lane->name) && name[i]; i++)
 		lane->name[i] = name[i];
-	lane->batch = batch;
-	lane->arg = arg;
 	STAILQ_INIT(&lane->todo);
 	STAILQ_INIT(&lane->finished);
 	pthread_mutex_init(&lane->lock, NULL);
@@ -122,11 +149,27 @@ lane_start(uv_loop_t *loop, const char *name, lane_batch_fn *batch, void *arg)
 		abort(); /* no descriptor for the loop's own pipe: nothing can start */
 	lane->wake.data = lane;
 	uv_unref((uv_handle_t *)&lane->wake);
-	sigfillset(&all); /* signals belong to the core thread */
-	pthread_sigmask(SIG_SETMASK, &all, &old);
-	if (pthread_create(&lane->thread, NULL, lane_main, lane) != 0)
-		abort();
-	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	return lane;
+}
+
+struct lane *
+lane_start(uv_loop_t *loop, const char *name, lane_batch_fn *batch, void *arg)
+{
+	struct lane *lane = lane_new(loop, name);
+
+	lane->batch = batch;
+	lane->arg = arg;
+	run_thread(lane);
+	return lane;
+}
+
+struct lane *
+lane_start_apart(uv_loop_t *loop, const char *name)
+{
+	struct lane *lane = lane_new(loop, name);
+
+	lane->is_apart = true;
+	run_thread(lane);
 	return lane;
 }
 

@@ -30,6 +30,11 @@ typedef void lane_batch_fn(void *arg, struct lane_jobs *jobs, struct lane_jobs *
  * (15 bytes).  Thread: core.  Returns owned. */
 struct lane *lane_start(uv_loop_t *loop, const char *name, lane_batch_fn *batch, void *arg);
 
+/* The same with a table of descriptors of its own: it has those open now, not what is opened later,
+ * and keeps nothing open that the process closes by dying.  For calls that may hang until then.
+ * Returns when that is so. */
+struct lane *lane_start_apart(uv_loop_t *loop, const char *name);
+
 /* Queue a job.  Takes: job.  Thread: core.  Blocks: no. */
 void lane_submit(struct lane *lane, struct lane_job *job);
 

@@ -134,6 +134,7 @@ start_loop(struct master *m, struct err *err)
 		return err_set(err, -rc, "the event loop cannot be made: %s", uv_strerror(rc));
 	m->has_loop = true;
 	m->watchdog = watchdog_start(&m->loop, m->log);
+	m->through = lane_start_apart(&m->loop, "through"); /* before anything is open */
 	m->files = lane_start(&m->loop, "files", NULL, NULL);
 	(void)uv_timer_init(&m->loop, &m->patience); /* cannot fail */
 	m->patience.data = m;
@@ -347,15 +348,20 @@ on_ready(void *arg)
 static int
 start_door(struct master *m, struct err *err)
 {
-	return fuse_door_open(&(struct fuse_options){.loop = &m->loop,
-				      .tree = m->tree,
-				      .watchdog = m->watchdog,
-				      .mount = config_places(m->config)->mount,
-				      .allow_other = config_int(m->config, "allow_other"),
-				      .ready = on_ready,
-				      .ended = on_unmounted,
-				      .arg = m},
+	int rc = fuse_door_open(&(struct fuse_options){.loop = &m->loop,
+					.tree = m->tree,
+					.watchdog = m->watchdog,
+					.through = m->through,
+					.mount = config_places(m->config)->mount,
+					.allow_other = config_int(m->config, "allow_other"),
+					.ready = on_ready,
+					.ended = on_unmounted,
+					.arg = m},
 		&m->door, err);
+
+	if (rc == 0)
+		m->through = NULL; /* the door's */
+	return rc;
 }
 
 static int
@@ -395,6 +401,7 @@ take_down(struct master *m)
 	store_close(m->store); /* what it still had to say goes to rooms that are there */
 	events_free(m->events);
 	lane_stop(m->files);
+	lane_stop(m->through);
 	dispatcher_free(m->dispatcher);
 	stacks_free(m->stacks);
 	hooks_free(m->hooks);

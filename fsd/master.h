@@ -21,7 +21,7 @@ struct master {
 	struct config *config;
 	struct log *log;
 	struct watchdog *watchdog;
-	struct lane *files;
+	struct lane *files, *through;
 	struct store *store;
 	struct tree *tree;
 	struct root *root;

@@ -6,7 +6,7 @@
  *
  * Closing, in this order: everything parked is answered; what cannot be cancelled (an event being
  * committed) gets a moment; then the descriptor is closed, which ends whatever is still inside the
- * mount, our own notify thread included; then the mount is detached and the thread joined.  No step
+ * mount, our own thread there included; then the mount is detached and the threads joined.  No step
  * waits for anything a reader does.
  */
 #include "base/auto.h"

@@ -1,6 +1,7 @@
 /* The FUSE door: the tree as a mounted file system.  One session of libfuse's low-level interface
  * on the core loop; every request becomes a struct treq and is answered exactly once.  Beside it
- * one thread, the notify lane, which alone talks back to the kernel.  Thread: core.
+ * two threads: one talks back to the kernel, one makes calls through the mount, for inotify.
+ * Thread: core.
  */
 #ifndef SLOTH_DOORS_FUSE_H
 #define SLOTH_DOORS_FUSE_H
@@ -20,6 +21,7 @@ struct fuse_options {
 	uv_loop_t *loop;
 	struct tree *tree;
 	struct watchdog *watchdog; /* may be NULL */
+	struct lane *through;      /* for calls through the mount, started apart (lane.h) */
 	const char *mount;         /* made when missing */
 	bool allow_other;          /* root's mounts always are for all */
 	void (*ready)(void *arg);  /* the kernel and we agreed: the mount answers */
@@ -27,8 +29,9 @@ struct fuse_options {
 	void *arg;
 };
 
-/* Mount.  A dead mount of ours on the path is detached first, a live one refused.  Blocks: briefly.
- * Returns owned, or -EBUSY (mounted already), -errno with a sentence. */
+/* Mount.  A dead mount of ours on the path is detached first, a live one refused.  Takes:
+ * opt->through, on success.  Blocks: briefly. Returns owned, or -EBUSY (mounted already), -errno
+ * with a sentence. */
 int fuse_door_open(
 	const struct fuse_options *opt, struct fuse_door **ret_door, struct err *err) MUST_USE;
 

@@ -69,8 +69,9 @@ struct fuse_door {
 	uint64_t requests, replies;
 
 	struct lane *lane;    /* the notify thread */
-	pid_t notify_tid;     /* 0: not known yet */
-	dev_t dev;            /* of the mount, known with notify_tid */
+	struct lane *through; /* the thread that makes calls through the mount */
+	pid_t through_tid;    /* 0: not known yet */
+	dev_t dev;            /* of the mount, known with through_tid */
 	struct tells telling; /* submitted and not done, in order */
 	LIST_HEAD(, fnode) late;
 	uint64_t told, untold;
@@ -148,7 +149,7 @@ void fnotify_stop(struct fuse_door *door);
 void fnotify_poll(struct fuse_door *door, struct fuse_pollhandle *ph);
 /* Before a node is forgotten. */
 void fnotify_forget(struct fnode *fn);
-/* Answer a request that the notify thread makes through the mount; false: not one of those, or one
+/* Answer a request that our own thread makes through the mount; false: not one of those, or one
  * that the tree answers.  ino is the directory when there is a name. */
 bool fnotify_answers(
 	struct fuse_door *door, fuse_req_t req, enum tree_op op, fuse_ino_t ino, const char *name);

@@ -1,16 +1,23 @@
 /* Talking back to the kernel, which no request handler may do: a notification waits for locks that
- * the request being handled may hold.  So one thread does it, a lane with a bounded queue:
+ * the request being handled may hold.  Two lanes with bounded queues do it.  `notify` says
  *
- *	forget what you cached of an inode (only what has a timeout, or pages)
- *	a polled file became readable
- *	inotify: FUSE has no message for it, so for rows with `notify` the thread performs the
- *	operation that watchers expect, through the mount: it sets the mtime, makes the directory,
- *	removes the name.  The kernel asks us as for any caller; the door knows the thread by its id
- *	and answers without doing anything (fnotify_answers).
+ *	that what is cached of an inode is old: its attributes only, whose change makes the kernel
+ *	drop the pages when they are read next; dropping them here would wait for readers
+ *	that a polled file became readable
+ *
+ * and `through` makes the calls that inotify's watchers expect, because FUSE has no message for it:
+ * for rows with `notify` it sets the mtime, makes the directory, removes the name.  The kernel asks
+ * us as for any caller; the door knows the thread by its id and answers without doing anything
+ * (fnotify_answers).
+ *
+ * Such a call cannot be interrupted once we have read it, not even by SIGKILL: only closing the
+ * session's descriptor ends it.  A thread that waits there and shares our descriptors would keep it
+ * open itself, and a killed master would stay for ever, with its locks and everybody who uses the
+ * mount.  So this lane is apart (lane.h), and started before the session.
  *
  * A node is told at most ten times a second; what changes in between is told once, late.  Only
- *nodes the kernel knows are told of.  The thread may hang in the mount while the core is busy;
- *nobody waits for it, and closing the session's descriptor frees it, so stopping cannot deadlock.
+ * nodes the kernel knows are told of.  Nobody waits for `through` before the descriptor is closed,
+ * so stopping cannot deadlock.
  */
 #include "base/auto.h"
 #include "base/clock.h"
@@ -103,7 +110,7 @@ tell_run(struct lane_job *job)
 		(void)fuse_lowlevel_notify_poll(tell->ph); /* the file may be closed by now */
 		return;
 	case TELL_INODE:
-		(void)fuse_lowlevel_notify_inval_inode(tell->door->session, tell->ino, 0, 0);
+		(void)fuse_lowlevel_notify_inval_inode(tell->door->session, tell->ino, -1, 0);
 		return;
 	case TELL_TOUCH:
 	case TELL_ADD:
@@ -123,7 +130,7 @@ tell_done(struct lane_job *job)
 
 	STAILQ_REMOVE(&door->telling, tell, tell, link);
 	if (tell->kind == TELL_HELLO) {
-		door->notify_tid = tell->tid;
+		door->through_tid = tell->tid;
 		door->dev = tell->dev;
 	}
 	if (tell->ph)
@@ -132,12 +139,18 @@ tell_done(struct lane_job *job)
 	free(tell);
 }
 
+static struct lane *
+lane_of(const struct fuse_door *door, enum tell_kind kind)
+{
+	return kind == TELL_POLL || kind == TELL_INODE ? door->lane : door->through;
+}
+
 static struct tell *
 tell_new(struct fuse_door *door, enum tell_kind kind)
 {
 	struct tell *tell;
 
-	if (lane_depth(door->lane) >= TELLS_MAX && kind != TELL_POLL) {
+	if (lane_depth(lane_of(door, kind)) >= TELLS_MAX && kind != TELL_POLL) {
 		door->untold++;
 		return NULL;
 	}
@@ -156,7 +169,7 @@ tell_submit(struct tell *tell)
 
 	STAILQ_INSERT_TAIL(&door->telling, tell, link);
 	door->told++;
-	lane_submit(door->lane, &tell->job);
+	lane_submit(lane_of(door, tell->kind), &tell->job);
 }
 
 void
@@ -254,7 +267,7 @@ on_change(void *arg, struct node *node, enum tree_change what, const char *name)
 		return;
 	if (node_is_kept(node) || node_is_source(node))
 		tell_inode(door, fn);
-	if (!door->notify_tid || !node_is_told(node))
+	if (!door->through_tid || !node_is_told(node))
 		return;
 	if (clock_mono_ns() - fn->told_ns >= TELL_EVERY_MS * NS_PER_MS)
 		tell_watchers(door, fn, kinds[what], name);
@@ -330,7 +343,7 @@ fnotify_answers(
 {
 	const struct tell *tell;
 
-	if (!door->notify_tid || fuse_req_ctx(req)->pid != door->notify_tid)
+	if (!door->through_tid || fuse_req_ctx(req)->pid != door->through_tid)
 		return false;
 	if (op == TREE_SETATTR) {
 		answer_as_is(door, req, ino, NULL);
@@ -350,13 +363,14 @@ fnotify_start(struct fuse_door *door)
 	STAILQ_INIT(&door->telling);
 	LIST_INIT(&door->late);
 	door->lane = lane_start(door->opt.loop, "notify", NULL, NULL);
+	door->through = door->opt.through;
 	tree_listen(door->opt.tree, on_change, door);
 }
 
 void
 fnotify_ready(struct fuse_door *door)
 {
-	struct tell *tell = door->mount ? tell_new(door, TELL_HELLO) : NULL;
+	struct tell *tell = door->through ? tell_new(door, TELL_HELLO) : NULL;
 
 	if (tell)
 		tell_submit(tell);
@@ -367,4 +381,5 @@ fnotify_stop(struct fuse_door *door)
 {
 	tree_listen(door->opt.tree, NULL, NULL);
 	lane_stop(TAKE(door->lane));
+	lane_stop(TAKE(door->through));
 }

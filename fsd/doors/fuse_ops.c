@@ -4,7 +4,7 @@
  *
  * Rules that live here: names over 255 bytes are refused; only source files use the page cache, all
  * else is direct_io with its exact size; streams cannot seek and honour O_NONBLOCK; statfs touches
- * nothing that could be slow; requests of our own notify thread are answered by fuse_notify.c.
+ * nothing that could be slow; requests of our own thread there are answered by fuse_notify.c.
  */
 #include "base/auto.h"
 #include "base/mem.h"

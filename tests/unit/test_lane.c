@@ -3,6 +3,10 @@
 #include "fsd/lane.h"
 #include "tests/unit/suite.h"
 
+#include <fcntl.h>
+#include <stdbool.h>
+#include <unistd.h>
+
 #define JOBS 1000
 
 struct seen {
@@ -115,6 +119,60 @@ START_TEST(stop_finishes_what_is_queued)
 }
 END_TEST
 
+struct probe {
+	struct lane_job job;
+	int early_fd, late_fd;
+	bool has_early, has_late, is_done;
+};
+
+static void
+probe_run(struct lane_job *job)
+{
+	struct probe *probe = (struct probe *)job;
+
+	probe->has_early = fcntl(probe->early_fd, F_GETFD) >= 0;
+	probe->has_late = fcntl(probe->late_fd, F_GETFD) >= 0;
+}
+
+static void
+probe_done(struct lane_job *job)
+{
+	((struct probe *)job)->is_done = true;
+}
+
+/* What a lane apart holds while it hangs must not be what would free it. */
+START_TEST(a_lane_apart_has_descriptors_of_its_own)
+{
+	struct probe probe = {.job = {.run = probe_run, .done = probe_done}};
+	struct lane *lane;
+	uv_loop_t loop;
+	uv_timer_t alive;
+	int ends[2];
+
+	ck_assert_int_eq(uv_loop_init(&loop), 0);
+	probe.early_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	lane = lane_start_apart(&loop, "apart");
+	ck_assert_int_eq(pipe2(ends, O_CLOEXEC | O_NONBLOCK), 0);
+	probe.late_fd = ends[1];
+	lane_submit(lane, &probe.job);
+	ck_assert_int_eq(uv_timer_init(&loop, &alive), 0);
+	ck_assert_int_eq(uv_timer_start(&alive, (uv_timer_cb)abort, 20000, 0), 0);
+	while (!probe.is_done)
+		uv_run(&loop, UV_RUN_ONCE);
+	ck_assert(probe.has_early);
+	ck_assert(!probe.has_late);
+	close(ends[1]);
+	ck_assert_int_eq(read(ends[0], &probe, 1), 0); /* nobody else has it open */
+	close(ends[0]);
+	close(probe.early_fd);
+	lane_stop(lane);
+	uv_close((uv_handle_t *)&alive, NULL);
+	while (uv_run(&loop, UV_RUN_DEFAULT))
+		continue;
+	ck_assert_int_eq(uv_loop_close(&loop), 0);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -123,6 +181,7 @@ main(void)
 
 	tcase_add_test(tc, jobs_come_back_in_order);
 	tcase_add_test(tc, a_batch_may_leave_a_tail);
+	tcase_add_test(tc, a_lane_apart_has_descriptors_of_its_own);
 	tcase_add_test(tc, stop_finishes_what_is_queued);
 	suite_add_tcase(suite, tc);
 	return suite_run(suite);

@@ -99,10 +99,12 @@ add_hook() {
 # hook_status ID HOOK: what became of a hook for an event that is final.
 hook_status() { cat "$MNT/events/$1/hooks/$2/status"; }
 
-# descendants of every sloth process of this test, by the state directory in their environment.
+# our_processes: the ids of the workers of this test's masters and of all they ever started, by the mark
+# that stands in their environment.
 our_processes() {
-	grep -lsZ "SLOTH_RUNNER_MOUNT=$MNT" /proc/[0-9]*/environ 2>/dev/null |
-		tr '\0' '\n' | sed 's|/proc/||; s|/environ||' | grep -vx -e "$$" -e "$BASHPID" || true
+	local scope
+	scope=SLOTH_RUNNER_SCOPE=$(printf '%x-%x' "$(stat -c %d "$STATE")" "$(stat -c %i "$STATE")")
+	grep -lsZ "$scope" /proc/[0-9]*/environ 2>/dev/null | tr '\0' '\n' | sed 's|/proc/||; s|/environ||'
 }
 
 cleanup() {

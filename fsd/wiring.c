@@ -300,6 +300,12 @@ set_events_log(void *arg, int64_t bytes)
 }
 
 static void
+set_reserve(void *arg, int64_t bytes)
+{
+	store_set_reserve(((struct master *)arg)->store, (uint64_t)bytes);
+}
+
+static void
 set_retention(void *arg, int64_t value)
 {
 	struct master *m = arg;
@@ -325,6 +331,7 @@ wire_settings(struct master *m)
 		{"event_buffer", set_buffer},
 		{"events_window", set_window},
 		{"events_log_max_bytes", set_events_log},
+		{"disk_reserve", set_reserve},
 		{"retention", set_retention},
 		{"retention_count", set_retention},
 		{"retention_bytes", set_retention},

@@ -14,11 +14,11 @@
 
 struct lane {
 	pthread_t thread;
-	pthread_mutex_t lock; /* guards todo, finished, is_stopping, has_begun */
+	pthread_mutex_t lock; /* guards todo, finished, and the next line */
 	pthread_cond_t more;  /* of todo; before that, of has_begun */
 	struct lane_jobs todo;
 	struct lane_jobs finished;
-	bool is_stopping, has_begun;
+	bool is_stopping, has_begun, is_waiting;
 	bool is_apart;
 	size_t depth; /* core thread's */
 	uv_async_t wake;
@@ -46,8 +46,11 @@ lane_next(struct lane *lane, struct lane_jobs *jobs)
 	bool has_work;
 
 	pthread_mutex_lock(&lane->lock);
-	while (STAILQ_EMPTY(&lane->todo) && STAILQ_EMPTY(jobs) && !lane->is_stopping)
+	while (STAILQ_EMPTY(&lane->todo) && STAILQ_EMPTY(jobs) && !lane->is_stopping) {
+		lane->is_waiting = true;
 		pthread_cond_wait(&lane->more, &lane->lock);
+	}
+	lane->is_waiting = false;
 	STAILQ_CONCAT(jobs, &lane->todo);
 	has_work = !STAILQ_EMPTY(jobs);
 	pthread_mutex_unlock(&lane->lock);
@@ -176,12 +179,17 @@ lane_start_apart(uv_loop_t *loop, const char *name)
 void
 lane_submit(struct lane *lane, struct lane_job *job)
 {
+	bool must_wake;
+
 	assert(job->done && (lane->batch || job->run));
 	lane->depth++;
 	pthread_mutex_lock(&lane->lock);
 	STAILQ_INSERT_TAIL(&lane->todo, job, link);
-	pthread_cond_signal(&lane->more);
+	must_wake = lane->is_waiting;
+	lane->is_waiting = false;
 	pthread_mutex_unlock(&lane->lock);
+	if (must_wake)
+		pthread_cond_signal(&lane->more); /* it would wait for the lock if we held it */
 }
 
 size_t

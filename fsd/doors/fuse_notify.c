@@ -214,13 +214,30 @@ tell_watchers(struct fuse_door *door, struct fnode *fn, enum tell_kind kind, con
 
 	if (!tell)
 		return;
-	fn->told_ns = clock_mono_ns();
 	tell->ino = fnode_id(door, fn);
 	tell->path = path_below(fn->node, name);
 	tell->is_file = node_is_source(fn->node);
 	if (name)
 		tell->name = tell->path + strlen(tell->path) - strlen(name);
 	tell_submit(tell);
+}
+
+/* The kernel keeps the attributes of directories that are always there: these may be old for a
+ * moment. */
+static bool
+has_kept_attributes(const struct node *node)
+{
+	return node_is_kept(node) && !node_is_source(node);
+}
+
+static void
+tell_change(struct fuse_door *door, struct fnode *fn, enum tell_kind kind, const char *name)
+{
+	fn->told_ns = clock_mono_ns();
+	if (has_kept_attributes(fn->node))
+		tell_inode(door, fn);
+	if (door->through_tid && node_is_told(fn->node))
+		tell_watchers(door, fn, kind, name);
 }
 
 static void
@@ -231,7 +248,7 @@ on_late(uv_timer_t *timer)
 
 	while ((fn = LIST_FIRST(&door->late))) {
 		fnotify_forget(fn);
-		tell_watchers(door, fn, TELL_TOUCH, NULL);
+		tell_change(door, fn, TELL_TOUCH, NULL);
 	}
 }
 
@@ -265,12 +282,12 @@ on_change(void *arg, struct node *node, enum tree_change what, const char *name)
 
 	if (!fn || door->is_changing || door->is_closing)
 		return;
-	if (node_is_kept(node) || node_is_source(node))
-		tell_inode(door, fn);
-	if (!door->through_tid || !node_is_told(node))
+	if (node_is_source(node))
+		tell_inode(door, fn); /* its pages must not be old */
+	if (!has_kept_attributes(node) && !(door->through_tid && node_is_told(node)))
 		return;
 	if (clock_mono_ns() - fn->told_ns >= TELL_EVERY_MS * NS_PER_MS)
-		tell_watchers(door, fn, kinds[what], name);
+		tell_change(door, fn, kinds[what], name);
 	else
 		tell_late(door, fn);
 }

@@ -17,7 +17,7 @@
 
 /* Timeouts in seconds of steady directories. */
 #define DIR_ENTRY_S 3600.0
-#define DIR_ATTR_S  1.0
+#define ATTR_S      1.0
 
 #define GROUPS_MAX 1024
 
@@ -249,7 +249,9 @@ is_steady(struct node *node, const struct stat *st)
 static double
 attr_timeout(struct node *node, const struct stat *st)
 {
-	return is_steady(node, st) && !node_is_source(node) ? DIR_ATTR_S : 0;
+	bool is_new = node_is_fresh(node); /* each open looks it up, with its attributes */
+
+	return is_new || (is_steady(node, st) && !node_is_source(node)) ? ATTR_S : 0;
 }
 
 void

@@ -56,9 +56,10 @@ parse(const char *path, const char *text, size_t len, struct parsed *ret, struct
 	if (!root || (root->type == YAML_SCALAR_NODE && !root->data.scalar.length))
 		return 0; /* empty, or only comments */
 	if (root->type != YAML_MAPPING_NODE) {
-		yaml_document_delete(&ret->doc);
-		return err_set(err, EINVAL, "%s:%zu: expected lines of `name: value`", path,
+		rc = err_set(err, EINVAL, "%s:%zu: expected lines of `name: value`", path,
 			root->start_mark.line + 1);
+		yaml_document_delete(&ret->doc); /* root is a part of it */
+		return rc;
 	}
 	ret->first = root->data.mapping.pairs.start;
 	ret->past = root->data.mapping.pairs.top;

@@ -11,8 +11,8 @@ setup() {
 	ROOT_ID=$(emit '{"type":"a.cause"}')
 	STACK_ID=$(emit '{"type":"a.cause","stack":"prod"}')
 	timeout 10 cat "$MNT/events/$ROOT_ID/wait" "$MNT/events/$STACK_ID/wait"
-	EFFECT_ID=$(ls "$MNT/events/$ROOT_ID/effects")
-	STACK_EFFECT_ID=$(ls "$MNT/events/$STACK_ID/effects")
+	EFFECT_ID=$(ls "$MNT/events/$ROOT_ID/effects" | head -n1)
+	STACK_EFFECT_ID=$(ls "$MNT/events/$STACK_ID/effects" | head -n1)
 	for n in $(seq 40); do emit '{"type":"a.filler","data":{"text":"to make the log long enough for a segment"}}' >/dev/null; done
 	wait_for 10 '[ -n "$(ls "$MNT/events/log.d")" ]'
 }
@@ -29,6 +29,7 @@ fill() {
 		case $part in
 		'{event}') [[ $at == */hooks* ]] && part=a || part=$id ;;
 		'{stack}') part=prod ;;
+		'{status}') part=completed ;; # the others may be empty
 		'{hook}') part=$(ls "$MNT$at" | grep -m1 '^a\(@\|$\)') ;;
 		'{'*) part=$(ls -U "$MNT$at" | head -n1) ;;
 		esac

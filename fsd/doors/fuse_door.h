@@ -1,6 +1,6 @@
 /* Inside the FUSE door.  fuse.c: the session's life; fuse_ops.c: one function per FUSE operation;
  * fuse_request.c: from a request to its one answer; fuse_nodes.c: what the kernel knows;
- * fuse_notify.c: talking back.
+ * fuse_notify.c: talking back; fuse_late.c: what inotify is told later.
  */
 #ifndef SLOTH_DOORS_FUSE_DOOR_H
 #define SLOTH_DOORS_FUSE_DOOR_H
@@ -17,9 +17,8 @@
 struct fnode {
 	struct node *node; /* `lookups` references; NULL: a ghost (fuse_notify.c) */
 	uint64_t lookups;
-	int64_t told_ns; /* when inotify was last told of it */
-	bool is_late;    /* more changed since: told when the timer fires */
-	LIST_ENTRY(fnode) late;
+	int64_t told_ns;   /* when inotify was last told of it */
+	struct late *late; /* what it will be told of; owned, mostly NULL */
 	UT_hash_handle hh;
 };
 
@@ -73,7 +72,7 @@ struct fuse_door {
 	pid_t through_tid;    /* 0: not known yet */
 	dev_t dev;            /* of the mount, known with through_tid */
 	struct tells telling; /* submitted and not done, in order */
-	LIST_HEAD(, fnode) late;
+	LIST_HEAD(, late) late;
 	uint64_t told, untold;
 	bool is_changing; /* inside a request that the kernel itself tells inotify about */
 };
@@ -147,11 +146,20 @@ void fnotify_ready(struct fuse_door *door);
 void fnotify_stop(struct fuse_door *door);
 /* Readable now: wake who polls.  Takes: ph. */
 void fnotify_poll(struct fuse_door *door, struct fuse_pollhandle *ph);
-/* Before a node is forgotten. */
-void fnotify_forget(struct fnode *fn);
+/* Tell the kernel, and inotify through the mount: the node changed, or a name came or went in it.
+ */
+void fnotify_change(
+	struct fuse_door *door, struct fnode *fn, enum tree_change what, const char *name);
 /* Answer a request that our own thread makes through the mount; false: not one of those, or one
  * that the tree answers.  ino is the directory when there is a name. */
 bool fnotify_answers(
 	struct fuse_door *door, fuse_req_t req, enum tree_op op, fuse_ino_t ino, const char *name);
+
+/* ---- fuse_late.c ---------------------------------------------------------------------------- */
+
+/* Tell of a change now, or when the node may be told of again. */
+void flate_tell(struct fuse_door *door, struct fnode *fn, enum tree_change what, const char *name);
+/* Before a node is forgotten. */
+void flate_forget(struct fnode *fn);
 
 #endif

@@ -26,7 +26,7 @@ fnodes_fini(struct fuse_door *door)
 	struct fnode *fn, *next;
 
 	HASH_DEL(door->nodes, &door->root);
-	fnotify_forget(&door->root);
+	flate_forget(&door->root);
 	HASH_ITER (hh, door->nodes, fn, next)
 		fnode_forget(door, fn, fn->lookups);
 }
@@ -83,6 +83,6 @@ fnode_forget(struct fuse_door *door, struct fnode *fn, uint64_t count)
 	if (fn->lookups)
 		return;
 	HASH_DEL(door->nodes, fn);
-	fnotify_forget(fn);
+	flate_forget(fn);
 	free(fn);
 }

@@ -15,12 +15,10 @@
  * open itself, and a killed master would stay for ever, with its locks and everybody who uses the
  * mount.  So this lane is apart (lane.h), and started before the session.
  *
- * A node is told at most ten times a second; what changes in between is told once, late.  Only
- * nodes the kernel knows are told of.  Nobody waits for `through` before the descriptor is closed,
- * so stopping cannot deadlock.
+ * A node is told at most ten times a second (fuse_late.c).  Only nodes the kernel knows are told
+ *of.  Nobody waits for `through` before the descriptor is closed, so stopping cannot deadlock.
  */
 #include "base/auto.h"
-#include "base/clock.h"
 #include "base/mem.h"
 #include "fsd/doors/fuse_door.h"
 
@@ -30,8 +28,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define TELLS_MAX     1024 /* queued; more are dropped, but for polls (one an open file) */
-#define TELL_EVERY_MS 100  /* a node's changes reach inotify this often at most */
+#define TELLS_MAX 1024 /* queued; more are dropped, but for polls (one an open file) */
 
 enum tell_kind { TELL_HELLO, TELL_POLL, TELL_INODE, TELL_TOUCH, TELL_ADD, TELL_REMOVE };
 
@@ -208,9 +205,11 @@ path_below(struct node *node, const char *name)
 }
 
 static void
-tell_watchers(struct fuse_door *door, struct fnode *fn, enum tell_kind kind, const char *name)
+tell_watchers(struct fuse_door *door, struct fnode *fn, enum tree_change what, const char *name)
 {
-	struct tell *tell = tell_new(door, kind);
+	static const enum tell_kind kinds[] = {
+		[TREE_CHANGED] = TELL_TOUCH, [TREE_ADDED] = TELL_ADD, [TREE_REMOVED] = TELL_REMOVE};
+	struct tell *tell = tell_new(door, kinds[what]);
 
 	if (!tell)
 		return;
@@ -230,53 +229,24 @@ has_kept_attributes(const struct node *node)
 	return node_is_kept(node) && !node_is_source(node);
 }
 
-static void
-tell_change(struct fuse_door *door, struct fnode *fn, enum tell_kind kind, const char *name)
+static bool
+has_watchers(const struct fuse_door *door, const struct node *node)
 {
-	fn->told_ns = clock_mono_ns();
-	if (has_kept_attributes(fn->node))
-		tell_inode(door, fn);
-	if (door->through_tid && node_is_told(fn->node))
-		tell_watchers(door, fn, kind, name);
-}
-
-static void
-on_late(uv_timer_t *timer)
-{
-	struct fuse_door *door = timer->data;
-	struct fnode *fn;
-
-	while ((fn = LIST_FIRST(&door->late))) {
-		fnotify_forget(fn);
-		tell_change(door, fn, TELL_TOUCH, NULL);
-	}
-}
-
-static void
-tell_late(struct fuse_door *door, struct fnode *fn)
-{
-	if (fn->is_late)
-		return;
-	fn->is_late = true;
-	LIST_INSERT_HEAD(&door->late, fn, late);
-	if (!uv_is_active((uv_handle_t *)&door->late_timer))
-		(void)uv_timer_start(&door->late_timer, on_late, TELL_EVERY_MS, 0);
+	return door->through_tid && node_is_told(node);
 }
 
 void
-fnotify_forget(struct fnode *fn)
+fnotify_change(struct fuse_door *door, struct fnode *fn, enum tree_change what, const char *name)
 {
-	if (!fn->is_late)
-		return;
-	LIST_REMOVE(fn, late);
-	fn->is_late = false;
+	if (has_kept_attributes(fn->node))
+		tell_inode(door, fn);
+	if (has_watchers(door, fn->node))
+		tell_watchers(door, fn, what, name);
 }
 
 static void
 on_change(void *arg, struct node *node, enum tree_change what, const char *name)
 {
-	static const enum tell_kind kinds[] = {
-		[TREE_CHANGED] = TELL_TOUCH, [TREE_ADDED] = TELL_ADD, [TREE_REMOVED] = TELL_REMOVE};
 	struct fuse_door *door = arg;
 	struct fnode *fn = fnode_find(door, node);
 
@@ -284,12 +254,10 @@ on_change(void *arg, struct node *node, enum tree_change what, const char *name)
 		return;
 	if (node_is_source(node))
 		tell_inode(door, fn); /* its pages must not be old */
-	if (!has_kept_attributes(node) && !(door->through_tid && node_is_told(node)))
-		return;
-	if (clock_mono_ns() - fn->told_ns >= TELL_EVERY_MS * NS_PER_MS)
-		tell_change(door, fn, kinds[what], name);
-	else
-		tell_late(door, fn);
+	if (has_watchers(door, node))
+		flate_tell(door, fn, what, name);
+	else if (has_kept_attributes(node))
+		flate_tell(door, fn, TREE_CHANGED, NULL); /* its names concern nobody */
 }
 
 /* ---- answering the thread's own requests ---------------------------------------------------- */

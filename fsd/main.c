@@ -10,6 +10,7 @@
 #include "base/auto.h"
 #include "base/clock.h"
 #include "base/mem.h"
+#include "base/units.h"
 #include "fsd/config.h"
 #include "fsd/doors/fuse.h"
 #include "fsd/events/dispatcher.h"
@@ -99,6 +100,7 @@ static void
 stop(struct master *m, const char *why)
 {
 	uint64_t wait_ms = (uint64_t)(config_int(m->config, "shutdown_timeout") / NS_PER_MS);
+	AUTO(sbuf) struct sbuf data = {0};
 
 	if (m->is_stopping) {
 		(void)uv_timer_start(&m->patience, on_impatient, 0, 0);
@@ -108,7 +110,12 @@ stop(struct master *m, const char *why)
 	daemon_stopping();
 	log_write(m->log, LOG_LEVEL_INFO, "stopping: %s", why);
 	(void)uv_timer_start(&m->patience, on_impatient, wait_ms, 0);
-	wire_system_event(m, "system.shutdown", "{}", on_said);
+	sbuf_adds(&data, "{\"reason\":");
+	sbuf_jsons(&data, why);
+	sbuf_adds(&data, ",\"uptime\":\"");
+	units_add_duration(&data, m->is_ready ? clock_real_ns() - m->started_ns : 0);
+	sbuf_adds(&data, "\"}");
+	wire_system_event(m, "system.shutdown", sbuf_str(&data), on_said);
 }
 
 static void
@@ -330,15 +337,19 @@ on_ready(void *arg)
 	struct master *m = arg;
 	const struct config_places *places = config_places(m->config);
 	AUTO(sbuf) struct sbuf data = {0};
+	char started[CLOCK_TEXT_MAX];
 	struct err err = {0};
 
 	m->is_ready = true;
+	m->started_ns = clock_real_ns();
 	if (daemon_record(places->state_dir, places->mount, &err) < 0)
 		log_write(m->log, LOG_LEVEL_WARN, "%s", err.msg);
 	log_start(m);
 	sbuf_adds(&data, "{\"version\":\"" SLOTH_VERSION "\",\"mount\":");
 	sbuf_jsons(&data, places->mount);
-	sbuf_printf(&data, ",\"crashed\":%s}", store_was_crashed(m->store) ? "true" : "false");
+	clock_format(m->started_ns, started);
+	sbuf_printf(&data, ",\"start_time\":\"%s\",\"crashed\":%s}", started,
+		store_was_crashed(m->store) ? "true" : "false");
 	wire_system_event(m, "system.startup", sbuf_str(&data), NULL);
 	if (store_was_crashed(m->store))
 		wire_check(m);

@@ -15,6 +15,11 @@
 struct hooks_services;
 struct worker_services;
 
+/* An event about log lines: when it was last raised, and how long it rests now. */
+struct raised {
+	int64_t last_ns, pause_ns;
+};
+
 struct master {
 	uv_loop_t loop;
 	struct daemon daemon;
@@ -35,7 +40,8 @@ struct master {
 	uv_timer_t patience; /* how long running hooks may still take at a stop */
 	bool has_loop, is_ready, is_stopping;
 	bool is_drained, is_closed; /* of a stop: the dispatcher, the mount */
-	int64_t raised_ns[2];       /* when system.warning, system.error were last raised */
+	struct raised raised[2];    /* system.warning, system.error */
+	int64_t started_ns;
 };
 
 /* What workers and hooks ask of other rooms. */

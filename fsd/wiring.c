@@ -23,7 +23,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define SYSTEM_EVENT_EVERY_NS (10 * NS_PER_S) /* about log lines, per level */
+#define SYSTEM_EVENT_EVERY_NS     (10 * NS_PER_S) /* about log lines, per level */
+#define SYSTEM_EVENT_PAUSE_MAX_NS (3600 * NS_PER_S)
 
 /* ---- workers -------------------------------------------------------------------------------- */
 
@@ -36,11 +37,57 @@ refuse_emit(store_text_fn *done, void *done_arg, int code, const char *why)
 	done(done_arg, code, &text);
 }
 
-/* A member of the options that is a string, or NULL. */
-static const char *
-option(json_t *options, const char *name)
+static void
+json_auto(json_t **json)
 {
-	return json_string_value(json_object_get(options, name));
+	json_decref(*json);
+}
+
+/* Seconds since 1970 are a number to scripts and text to an event's fields.  Returns the value that
+ * stands in options now. */
+static json_t *
+number_as_text(json_t *options, const char *name, json_t *value)
+{
+	AUTO(free) char *text = NULL;
+
+	if (strcmp(name, "timestamp") != 0 || !json_is_number(value))
+		return value;
+	text = json_dumps(value, JSON_ENCODE_ANY);
+	(void)json_object_set_new(options, name, json_string(text));
+	return json_object_get(options, name);
+}
+
+/* Read the options of event.dispatch into e; the texts are borrowed from options. */
+static int
+take_options(json_t *options, struct emit *e, struct err *err)
+{
+	const struct {
+		const char *name, **place;
+	} known[] = {{"id", &e->id}, {"severity", &e->severity}, {"agent", &e->agent},
+		{"run_id", &e->run_id}, {"source", &e->source}, {"timestamp", &e->timestamp}};
+	const size_t count = sizeof(known) / sizeof(known[0]);
+	const char *name;
+	json_t *value;
+
+	json_object_foreach (options, name, value) {
+		size_t i = 0;
+
+		while (i < count && strcmp(known[i].name, name) != 0)
+			i++;
+		if (i == count && strcmp(name, "stack") == 0)
+			continue; /* comes by itself */
+		if (i == count)
+			return err_set(err, EINVAL,
+				"event.dispatch has no option '%s'; it has stack, id, severity, "
+				"agent, run_id, source, timestamp",
+				name);
+		value = number_as_text(options, name, value);
+		if (!json_is_string(value))
+			return err_set(
+				err, EINVAL, "option '%s' of event.dispatch is no text", name);
+		*known[i].place = json_string_value(value);
+	}
+	return 0;
 }
 
 static void
@@ -50,8 +97,15 @@ emit_for_run(void *arg, struct run *run, const char *type, const char *data, con
 	struct master *m = arg;
 	const struct hook_code *code = run->code;
 	AUTO(free) char *sender = mem_printf("hook:%s", code->label);
+	AUTO(json) json_t *options = NULL;
 	bool has_stack = stack && *stack;
-	json_t *options;
+	struct emit e = {.type = type,
+		.stack = has_stack ? stack : NULL,
+		.data = data && *data ? data : "{}",
+		.sender = sender,
+		.cause = run->event};
+	struct err err;
+	int r;
 
 	if (has_stack && code->stack[0] && strcmp(code->stack, stack) != 0) {
 		refuse_emit(done, done_arg, -EPERM,
@@ -59,18 +113,11 @@ emit_for_run(void *arg, struct run *run, const char *type, const char *data, con
 		return;
 	}
 	options = options_text && *options_text ? json_loads(options_text, 0, NULL) : NULL;
-	events_emit(m->events,
-		&(struct emit){.type = type,
-			.stack = has_stack ? stack : NULL,
-			.data = data && *data ? data : "{}",
-			.id = option(options, "id"),
-			.sender = sender,
-			.severity = option(options, "severity"),
-			.run_id = option(options, "run_id"),
-			.source = option(options, "source"),
-			.cause = run->event},
-		done, done_arg);
-	json_decref(options);
+	r = take_options(options, &e, &err);
+	if (r < 0)
+		refuse_emit(done, done_arg, r, err.msg);
+	else
+		events_emit(m->events, &e, done, done_arg);
 }
 
 static void
@@ -355,22 +402,39 @@ wire_system_event(struct master *m, const char *type, const char *data, store_te
 		done, m);
 }
 
-/* A line of a warning or an error is the data of an event; not more than one in a while, so that a
- * hook which warns about warnings cannot make a storm. */
+/* A hook of system.warning may cause the next warning.  So there is a pause after each, and it
+ * doubles while they keep coming: a circle dies down, and what is said now and then is heard. */
+static bool
+may_raise(struct raised *raised)
+{
+	int64_t now = clock_mono_ns(), since = now - raised->last_ns;
+
+	if (raised->last_ns && since < raised->pause_ns)
+		return false;
+	if (!raised->last_ns || since > 2 * raised->pause_ns)
+		raised->pause_ns = SYSTEM_EVENT_EVERY_NS;
+	else if (raised->pause_ns < SYSTEM_EVENT_PAUSE_MAX_NS)
+		raised->pause_ns *= 2;
+	raised->last_ns = now;
+	return true;
+}
+
+/* A line of a warning or an error becomes an event. */
 static void
 raise_line(struct master *m, enum log_level level, const char *line, size_t len)
 {
 	bool is_error = level == LOG_LEVEL_ERROR;
-	int64_t now = clock_mono_ns();
-	int64_t *last = &m->raised_ns[is_error];
-	char *data;
+	AUTO(json) json_t *members = NULL;
+	AUTO(sbuf) struct sbuf data = {0};
 
-	if (!m->is_ready || m->is_stopping || (*last && now - *last < SYSTEM_EVENT_EVERY_NS))
+	if (!m->is_ready || m->is_stopping || !may_raise(&m->raised[is_error]))
 		return;
-	*last = now;
-	data = mem_strndup(line, len);
-	wire_system_event(m, is_error ? "system.error" : "system.warning", data, NULL);
-	free(data);
+	members = json_loadb(line, len, 0, NULL);
+	sbuf_printf(&data, "{\"component\":\"master\",\"severity\":\"%s\",\"%s\":",
+		is_error ? "error" : "warning", is_error ? "error" : "message");
+	sbuf_jsons(&data, json_string_value(json_object_get(members, "msg")));
+	sbuf_addc(&data, '}');
+	wire_system_event(m, is_error ? "system.error" : "system.warning", sbuf_str(&data), NULL);
 }
 
 static void

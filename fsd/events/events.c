@@ -212,7 +212,7 @@ set_texts(struct event *ev, const struct emit *e, const struct envelope_from *fr
 		const char *name, *text;
 	} texts[] = {{"type", e->type}, {"stack", from->stack}, {"id", e->id},
 		{"severity", e->severity}, {"agent", e->agent}, {"run_id", e->run_id},
-		{"source", e->source}};
+		{"source", e->source}, {"timestamp", e->timestamp}};
 	int code = 0;
 	size_t i;
 
@@ -269,7 +269,7 @@ build(const struct emit *e, struct event **ret_ev, struct err *err)
 		.stack = e->stack   ? e->stack
 			 : e->cause ? e->cause->stack
 				    : "",
-		.now_ns = e->timestamp_ns ? e->timestamp_ns : clock_real_ns()};
+		.now_ns = clock_real_ns()};
 	struct event *ev = envelope_new(&from);
 	int code;
 

@@ -67,8 +67,8 @@ struct emit {
 	const char *type, *stack, *data; /* data: a JSON object's text */
 	const char *id, *sender; /* id NULL: ours.  sender: "master", "hook:<name>", "uid:1000" */
 	const char *severity, *agent, *run_id, *source;
+	const char *timestamp;     /* RFC 3339 or seconds since 1970; NULL: now */
 	const struct event *cause; /* NULL: none */
-	int64_t timestamp_ns;      /* 0: now */
 };
 
 /* Accept one event; done gets its id in out after the commit, or -EINVAL (type), -EFBIG, -ELOOP

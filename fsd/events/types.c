@@ -55,7 +55,8 @@ const struct event_type event_types[] = {
 		"workflow{workflow_name,workflow_id},cancelled_by",
 		"a workflow was stopped on request"},
 
-	{"system", "system.startup", "master", "version,start_time", "the master started"},
+	{"system", "system.startup", "master", "version,start_time,mount,crashed",
+		"the master started"},
 	{"system", "system.shutdown", "master", "reason,uptime", "the master is stopping"},
 	{"system", "system.error", "master", "component,error,severity",
 		"a part of the master failed"},

@@ -94,15 +94,13 @@ static void
 on_checked(void *arg, int code, const char *meta, const struct err *err)
 {
 	struct load *load = arg;
-	AUTO(free) char *script = NULL;
 
 	if (load->hook->hooks->is_stopping || is_overtaken(load->hook)) {
 		load_end(load); /* a check that the stop cut short says nothing about the file */
 	} else if (code < 0) {
 		refuse(load, err);
 	} else {
-		script = hook_meta_with_comment(meta, load->file.source, load->file.len);
-		serve(load, script);
+		serve(load, meta);
 	}
 }
 

@@ -45,10 +45,6 @@ void hook_settings_copy(struct hook_settings *to, const struct hook_settings *fr
 int hook_settings_read(
 	const char *meta, struct hook_settings *ret_settings, struct err *err) MUST_USE;
 
-/* The metadata with the types of a first line `-- event: a.b, c.d` added when it names none itself.
- * Returns owned. */
-char *hook_meta_with_comment(const char *meta, const char *source, size_t len);
-
 /* Whether a worker would notice a difference (the description makes none). */
 bool hook_settings_equal(const struct hook_settings *a, const struct hook_settings *b);
 

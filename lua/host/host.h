@@ -75,9 +75,10 @@ const char *host_path(lua_State *L, const char *path);
 
 /* Append to the recorded output; beyond RUN_OUTPUT_MAX it is dropped and counted.  Never raise. */
 void host_output(lua_State *L, const char *text, size_t len);
-/* Levels 0 debug, 1 info, 2 warn, 3 error: appends "[INFO] text\n" to the output unless the level
+enum host_level { HOST_DEBUG, HOST_INFO, HOST_WARN, HOST_ERROR };
+/* Appends "[INFO] text\n" to the output unless the level
  * is below the worker's; errors also become the error text of a run that then returns false. */
-void host_log(lua_State *L, int level, const char *text, size_t len);
+void host_log(lua_State *L, enum host_level level, const char *text, size_t len);
 
 /* Push a table of the running invocation, made empty on first use, by name: what a module must
  * remember for this invocation and no other (changes of the environment).  It ends with it. */

@@ -191,6 +191,8 @@ take_types(lua_State *L, const char *name, json_t *types, struct err *err)
 static void
 take_event_line(const char *source, json_t *types)
 {
+	if (strncmp(source, "\xef\xbb\xbf", 3) == 0)
+		source += 3;
 	while (source[0] == '#' || source[0] == '\n' || strncmp(source, "--", 2) == 0) {
 		const char *p = source + 2 + strspn(source + 2, " \t");
 		const char *end = strchrnul(source, '\n');

@@ -445,17 +445,17 @@ host_output(lua_State *L, const char *text, size_t len)
 }
 
 void
-host_log(lua_State *L, int level, const char *text, size_t len)
+host_log(lua_State *L, enum host_level level, const char *text, size_t len)
 {
 	static const char *const heads[] = {"[DEBUG] ", "[INFO] ", "[WARN] ", "[ERROR] "};
 	struct invocation *inv = invocation_of(L);
 
-	if (level < inv->worker->log_level)
+	if ((int)level < inv->worker->log_level)
 		return;
 	host_output(L, heads[level], strlen(heads[level]));
 	host_output(L, text, len);
 	host_output(L, "\n", 1);
-	if (level < 3 || inv->errors.len + len >= RUN_ERROR_MAX)
+	if (level < HOST_ERROR || inv->errors.len + len >= RUN_ERROR_MAX)
 		return;
 	if (inv->errors.len > 0)
 		sbuf_addc(&inv->errors, '\n');

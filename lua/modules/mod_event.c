@@ -1,14 +1,14 @@
 /* event: raise events.
  *
  *	event.dispatch(type, data?, options?) -> true, id | false, reason
- *	event.dispatch_custom(name, message)             type custom, data {name, message,
- *timestamp} event.dispatch_file(kind, path, watcher?)        type file.<kind>: created, modified,
- *deleted
+ *	event.dispatch_custom(name, message)             custom {name, message, timestamp}
+ *	event.dispatch_file(kind, path, watcher?)        file.created, .modified, .deleted
  *
- * data is a table (an object in JSON).  options: stack, id, severity, run_id, source, timestamp; a
- *string data.stack sets the stack as well; without one the new event inherits the stack of the
- *event that runs.  The new event's cause is the event that runs; a chain of more than 16 causes is
- *refused.
+ * data is a table (an object in JSON).  options: stack, id, severity, agent, run_id, source,
+ * timestamp (RFC 3339 or seconds); a string data.stack sets the stack as well; without one the new
+ * event inherits the stack of the event that runs.  The new event's cause is the event that runs; a
+ * chain of more than 16 causes is refused.  Few scripts look at the result, so a refusal is also
+ * noted in the run's output.
  */
 #include "base/frame.h"
 #include "lua/modules/module.h"
@@ -22,8 +22,14 @@ static int
 answer_dispatch(lua_State *L, const struct host_answer *answer)
 {
 	if (answer->code) {
+		const char *reason = answer->error ? answer->error : strerror(answer->code);
+		const char *note;
+
 		lua_pushboolean(L, false);
-		lua_pushstring(L, answer->error ? answer->error : strerror(answer->code));
+		lua_pushstring(L, reason);
+		note = lua_pushfstring(L, "event not raised: %s", reason);
+		host_log(L, HOST_WARN, note, strlen(note));
+		lua_pop(L, 1);
 		return 2;
 	}
 	lua_pushboolean(L, true);

@@ -11,8 +11,6 @@
  */
 #include "lua/modules/module.h"
 
-enum level { LEVEL_DEBUG, LEVEL_INFO, LEVEL_WARN, LEVEL_ERROR };
-
 static void
 add_field(lua_State *L, struct sbuf *line, int key, int value)
 {
@@ -65,7 +63,7 @@ add_table(lua_State *L, struct sbuf *line, int idx)
 
 /* msg, then a table of fields or pairs of key and value. */
 static int
-log_at(lua_State *L, enum level level, const char *mark)
+log_at(lua_State *L, enum host_level level, const char *mark)
 {
 	int top = lua_gettop(L);
 	struct sbuf *line;
@@ -86,31 +84,31 @@ log_at(lua_State *L, enum level level, const char *mark)
 static int
 log_debug(lua_State *L)
 {
-	return log_at(L, LEVEL_DEBUG, "");
+	return log_at(L, HOST_DEBUG, "");
 }
 
 static int
 log_info(lua_State *L)
 {
-	return log_at(L, LEVEL_INFO, "");
+	return log_at(L, HOST_INFO, "");
 }
 
 static int
 log_success(lua_State *L)
 {
-	return log_at(L, LEVEL_INFO, "\xe2\x9c\x93 ");
+	return log_at(L, HOST_INFO, "\xe2\x9c\x93 ");
 }
 
 static int
 log_warn(lua_State *L)
 {
-	return log_at(L, LEVEL_WARN, "");
+	return log_at(L, HOST_WARN, "");
 }
 
 static int
 log_error(lua_State *L)
 {
-	return log_at(L, LEVEL_ERROR, "");
+	return log_at(L, HOST_ERROR, "");
 }
 
 static int
@@ -145,7 +143,7 @@ log_table(lua_State *L)
 		module_add_value(L, line, 1);
 	else if (json_lua_encode(L, 1, true, line, &err) < 0)
 		return luaL_error(L, "log.table: %s", err.msg);
-	host_log(L, LEVEL_INFO, sbuf_str(line), line->len);
+	host_log(L, HOST_INFO, sbuf_str(line), line->len);
 	return 0;
 }
 

@@ -40,3 +40,60 @@ output() { cat "$MNT/events/$1/hooks/$2/output"; }
 	[ "$(output "$effect" sleeper)" = "2	$id" ]
 	[ "$(readlink "$MNT/events/$effect/cause")" = "../$id" ]
 }
+
+@test "event.dispatch takes its options, refuses others, and notes a refusal in the output" {
+	mkdir "$MNT/stacks/prod"
+	add_hook a <<-'LUA'
+		return { event_type = "a.b", execute = function(event)
+		  assert(event.dispatch("a.made", { stack = "prod" }, { timestamp = "2024-01-01T00:00:00Z",
+		    severity = "error", id = "given-1", run_id = "r9", agent = "ag", source = "src" }))
+		  assert(event.dispatch("a.later", {}, { timestamp = 1700000000.5, id = "given-2" }))
+		  assert(not event.dispatch("a.typo", {}, { timestmp = 1 }))
+		  return true
+		end }
+	LUA
+	id=$(emit '{"type":"a.b"}')
+	[ "$(final "$id")" = completed ]
+	values=$(cd "$MNT/events/given-1" && cat stack timestamp severity run_id agent source)
+	[ "$values" = $'prod\n2024-01-01T00:00:00.000000000Z\nerror\nr9\nag\nsrc' ]
+	[ "$(cat "$MNT/events/given-2/timestamp")" = 2023-11-14T22:13:20.500000000Z ]
+	output "$id" a | grep -q "^\[WARN\] event not raised: event.dispatch has no option 'timestmp'"
+	[ "$(ls "$MNT/events/$id/effects" | wc -l)" -eq 2 ]
+}
+
+@test "numbers keep their Lua type: sent, dispatched, replayed, tested, kept in state, after a restart" {
+	script='return { event_type = "a.%s", timeout = 20, execute = function(event)
+		if event.data.wait and event.attempt == 1 then sleep(15) end
+		local d, t = event.data, math.type
+		state.set("k", { i = d.i, f = d.f })
+		local k = state.get("k")
+		print(t(d.i), t(d.f), d.big == math.maxinteger, t(k.i), t(k.f))
+		if event.type == "a.n" then event.dispatch("a.m", d) end
+		return true
+	end }'
+	# shellcheck disable=SC2059 # the script is a format
+	add_hook n < <(printf "$script" n)
+	# shellcheck disable=SC2059
+	add_hook m < <(printf "$script" m)
+	data='{"i":3,"f":3.0,"big":9223372036854775807}'
+	right=$'integer\tfloat\ttrue\tinteger\tfloat'
+	id=$(emit "{\"type\":\"a.n\",\"data\":$data}")
+	[ "$(final "$id")" = completed ]
+	[ "$(output "$id" n)" = "$right" ]
+	effect=$(ls "$MNT/events/$id/effects")
+	[ "$(final "$effect")" = completed ]
+	[ "$(output "$effect" m)" = "$right" ]
+	exec {fd}<>"$MNT/events/$effect/replay"
+	echo 1 >&"$fd"
+	read -r id <&"$fd"
+	exec {fd}>&-
+	[ "$(final "$id")" = completed ]
+	[ "$(output "$id" m)" = "$right" ]
+	sloth-runner hook test m --data "$data" | grep -qx "$right"
+	id=$(emit "{\"type\":\"a.m\",\"data\":${data/\{/\{\"wait\":true,}}")
+	wait_for 5 '[ "$(hook_status "$id" m)" = running ]'
+	kill_fsd
+	start_fsd
+	[ "$(final "$id")" = completed ]
+	[ "$(output "$id" m)" = "$right" ]
+}

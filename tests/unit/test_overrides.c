@@ -98,43 +98,6 @@ START_TEST(test_metadata)
 }
 END_TEST
 
-START_TEST(test_comment_binds)
-{
-	static const struct {
-		const char *source, *types;
-	} cases[] = {
-		{"-- event: task.failed\nfunction on_event() end", "task.failed"},
-		{"--event:a.b,c.d  e.*", "a.b\nc.d\ne.*"},
-		{"\n-- event: a.b\n", ""},
-		{"-- events: a.b\n", ""},
-		{"-", ""},
-		{"", ""},
-	};
-	size_t i;
-
-	for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-		AUTO(hook_settings) struct hook_settings s = {0};
-		AUTO(free) char *meta = hook_meta_with_comment(
-			"{\"form\":\"on_event\"}", cases[i].source, strlen(cases[i].source));
-
-		ck_assert_int_eq(hook_settings_read(meta, &s, NULL), 0);
-		ck_assert_str_eq(s.types, cases[i].types);
-	}
-}
-END_TEST
-
-START_TEST(test_comment_yields_to_the_table)
-{
-	AUTO(hook_settings) struct hook_settings s = {0};
-	const char *source = "-- event: x.y\n";
-	AUTO(free) char *meta =
-		hook_meta_with_comment("{\"event_type\":\"a.b\"}", source, strlen(source));
-
-	ck_assert_int_eq(hook_settings_read(meta, &s, NULL), 0);
-	ck_assert_str_eq(s.types, "a.b");
-}
-END_TEST
-
 START_TEST(test_conf_round_trip)
 {
 	struct hook_overrides o = {0}, again = {0};
@@ -275,8 +238,6 @@ main(void)
 	TCase *pure = tcase_create("settings"), *tc = tcase_create("overrides");
 
 	tcase_add_test(pure, test_metadata);
-	tcase_add_test(pure, test_comment_binds);
-	tcase_add_test(pure, test_comment_yields_to_the_table);
 	tcase_add_test(pure, test_conf_round_trip);
 	suite_add_tcase(suite, pure);
 	tcase_add_checked_fixture(tc, setup, teardown);

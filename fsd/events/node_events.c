@@ -99,20 +99,27 @@ on_newest(void *arg, int code, struct event_list *newest)
 	(void)code; /* without the store there is no newest */
 	while ((ev = STAILQ_FIRST(newest))) {
 		STAILQ_REMOVE_HEAD(newest, link);
-		set_latest(events, "", ev, true);
-		if (ev->stack[0])
+		if (!is_hidden(events, ev->seq))
+			set_latest(events, "", ev, true);
+		if (!is_hidden(events, ev->seq) && ev->stack[0])
 			set_latest(events, ev->stack, ev, true);
 		event_unref(ev);
 	}
 }
 
+static void
+ask_newest(struct events *events, size_t limit, store_events_fn *done, void *arg)
+{
+	struct event_query query = {
+		.descending = true, .status = -1, .limit = limit, .without_data = true};
+
+	store_query_events(events->store, &query, done, arg);
+}
+
 void
 nodes_start(struct events *events)
 {
-	struct event_query query = {
-		.descending = true, .status = -1, .limit = LATEST_PAGE, .without_data = true};
-
-	store_query_events(events->store, &query, on_newest, events);
+	ask_newest(events, LATEST_PAGE, on_newest, events);
 }
 
 void
@@ -286,32 +293,54 @@ const struct node_set events_set = {
 
 /* ---- deleting -------------------------------------------------------------------------------- */
 
+/* The end of a deletion. Readers that asked before it may still bring the event, so it stays hidden
+ * until a question behind them has passed each of the store's readers. */
+static void
+on_lists_passed(void *arg, int code, struct event_list *newest)
+{
+	struct deletion *deletion = arg;
+	struct events *events = deletion->events;
+
+	HASH_DEL(events->deletions, deletion);
+	free(deletion);
+	on_newest(events, code, newest);
+}
+
+static void
+on_points_passed(void *arg, int code, struct event *ev, struct execution_list *executions)
+{
+	struct deletion *deletion = arg;
+
+	(void)code, (void)executions;
+	event_unref(ev);
+	ask_newest(
+		deletion->events, deletion->is_latest ? LATEST_PAGE : 1, on_lists_passed, deletion);
+}
+
 static void
 on_deleted(void *arg, int code, const struct err *err)
 {
 	struct deletion *deletion = arg;
 
 	(void)code, (void)err; /* a failure shows by the event coming back */
-	HASH_DEL(deletion->events->deletions, deletion);
-	free(deletion);
+	store_get_event(deletion->events->store, deletion->seq, on_points_passed, deletion);
 }
 
-/* The link to the newest must not lead nowhere. */
-static void
+/* The link to the newest must not lead nowhere.  Returns whether it led to the event. */
+static bool
 forget_latest(struct events *events, uint64_t seq)
 {
 	struct latest *latest, *next;
-	bool is_asked = false;
+	bool is_latest = false;
 
 	HASH_ITER (hh, events->latest, latest, next) {
 		if (latest->seq != seq)
 			continue;
 		HASH_DEL(events->latest, latest);
 		free(latest);
-		is_asked = true;
+		is_latest = true;
 	}
-	if (is_asked)
-		nodes_start(events);
+	return is_latest;
 }
 
 /* The event is gone, or will be at once: so are its names. */
@@ -334,14 +363,17 @@ void
 nodes_pruned(void *arg, const uint64_t *seqs, size_t count)
 {
 	struct events *events = arg;
+	bool is_latest = false;
 
 	for (size_t i = 0; i < count; i++) {
 		struct view *view = view_find_seq(events, seqs[i]);
 
-		forget_latest(events, seqs[i]);
+		is_latest |= forget_latest(events, seqs[i]);
 		if (view)
 			hide(events, view);
 	}
+	if (is_latest)
+		nodes_start(events);
 }
 
 static int
@@ -372,7 +404,7 @@ event_delete(struct node *dir, const char *name, struct treq *req, struct err *e
 	deletion->seq = view->ev->seq;
 	HASH_ADD(hh, events->deletions, seq, sizeof(deletion->seq), deletion);
 	store_delete_event(events->store, deletion->seq, on_deleted, deletion);
-	forget_latest(events, view->seq);
+	deletion->is_latest = forget_latest(events, view->seq);
 	hide(events, view);
 	return 0;
 }

@@ -23,6 +23,7 @@ struct latest {
 struct deletion {
 	struct events *events;
 	uint64_t seq;
+	bool is_latest; /* it was somebody's */
 	UT_hash_handle hh;
 };
 

@@ -302,3 +302,29 @@ json() { jq -er "$1" <<<"$output"; }
 	[ "$(json .removed)" -ge 1 ]
 	wait_for 5 '[ -z "$(sloth-runner events list --type custom.old -o json | jq -r ".[].id")" ]'
 }
+
+@test "events/cleanup deletes what ended long ago, at once, and says how many" {
+	start_fsd
+	add_hook sleeper <<<'return { event_type = "a.slow", execute = function() sleep(20) return true end }'
+	local old=() i slow fd count
+	for i in $(seq 20); do old+=("$(emit "{\"type\":\"a.b\",\"id\":\"old-$i\"}")"); done
+	timeout 10 cat "$MNT/events/old-20/wait"
+	slow=$(emit '{"type":"a.slow"}')
+	wait_for 5 '[ "$(cat "$MNT/events/queue/depth")" = 1 ]'
+	exec {fd}<>"$MNT/events/cleanup"
+	echo 'older-than 1h' >&"$fd"
+	read -r count <&"$fd"
+	[ "$count" -eq 0 ]
+	cat "$MNT/events/old-7/status" # someone who looked at one does not keep it
+	echo 'older-than 0s' >&"$fd"
+	read -r count <&"$fd"
+	exec {fd}>&-
+	[ "$count" -ge 20 ]
+	[ ! -e "$MNT/events/old-7" ]
+	[ "$(ls "$MNT/events/by-type")" = a.slow ]
+	[ "$(cat "$MNT/events/$slow/status")" = processing ]
+	wait_for 5 '[ "$(readlink "$MNT/events/latest")" = '"$slow"' ]'
+	run bash -c "echo old > $MNT/events/cleanup"
+	[[ $output == *"Invalid argument"* ]]
+	tail -n1 "$MNT/errors" | grep -q 'older-than 7d'
+}

@@ -1,6 +1,5 @@
 /* `events delete` and `events cleanup`: removing events is removing their directories.  Cleanup
- * walks the finished ones and removes while it reads, so that a long history takes no memory; what
- * is not finished is never looked at.
+ * is one request to events/cleanup; what is not finished stays.
  */
 #include "tools/runner/commands.h"
 
@@ -47,66 +46,39 @@ const struct cmd cmd_events_delete = {
 
 /* ---- cleanup -------------------------------------------------------------------------------- */
 
-struct cleanup {
-	const struct mount *mount;
-	int64_t before_ns; /* events processed earlier go */
-	size_t removed;
-};
-
-static int
-remove_if_old(void *arg, const char *id, struct err *err)
-{
-	struct cleanup *cleanup = arg;
-	AUTO(free) char *path = mount_path(cleanup->mount, PLACE_EVENT_PROCESSED, NULL, id);
-	AUTO(free) char *dir = mount_path(cleanup->mount, PLACE_EVENT, NULL, id);
-	AUTO(sbuf) struct sbuf text = {0};
-	int64_t processed_ns;
-	int result = mount_read_value(cleanup->mount, path, &text, err);
-
-	if (!result)
-		result = clock_parse(sbuf_str(&text), &processed_ns, err);
-	if (!result && processed_ns >= cleanup->before_ns)
-		return 0;
-	if (!result)
-		result = mount_rmdir(cleanup->mount, dir, err);
-	if (result == -ENOENT)
-		return 0; /* somebody else was faster */
-	cleanup->removed += !result;
-	return result;
-}
-
 static int
 cleanup_run(const struct args *args, struct err *err)
 {
-	static const char *const final[] = {"completed", "failed"};
 	AUTO(mount) struct mount mount = {0};
-	struct cleanup cleanup = {.mount = &mount};
-	int64_t age_ns = (int64_t)args_count(args, "hours") * 3600 * NS_PER_S;
+	AUTO(free) char *path = NULL;
+	AUTO(sbuf) struct sbuf request = {0}, answer = {0};
+	const char *age = args_str(args, "older-than");
+	long long removed;
 	int result;
 
-	if (args_has(args, "older-than") && args_has(args, "hours"))
+	if (age && args_has(args, "hours"))
 		return err_set(err, EINVAL, "--older-than and --hours exclude each other");
-	if (args_has(args, "older-than"))
-		age_ns = args_duration_ns(args, "older-than");
-	cleanup.before_ns = clock_real_ns() - age_ns;
 	result = mount_find(args, &mount, err);
 	if (result)
 		return result;
-	for (size_t i = 0; i < sizeof(final) / sizeof(final[0]) && !result; i++) {
-		AUTO(free) char *path = mount_path(&mount, PLACE_EVENTS_BY_STATUS, NULL, final[i]);
-
-		result = mount_each(&mount, path, 0, remove_if_old, &cleanup, err);
-	}
+	if (age)
+		sbuf_printf(&request, "older-than %s\n", age);
+	else
+		sbuf_printf(&request, "older-than %zuh\n", args_count(args, "hours"));
+	path = mount_path(&mount, PLACE_EVENTS_CLEANUP, NULL, NULL);
+	result = mount_ask(&mount, path, &request, &answer, err);
+	if (result)
+		return result;
+	removed = strtoll(sbuf_str(&answer), NULL, 10);
 	if (print_is_json(args)) {
-		json_t *json = json_pack("{s:I}", "removed", (json_int_t)cleanup.removed);
+		json_t *json = json_pack("{s:I}", "removed", (json_int_t)removed);
 
 		print_json(json);
 		json_decref(json);
 	} else {
-		(void)printf(
-			"removed %zu event%s\n", cleanup.removed, cleanup.removed == 1 ? "" : "s");
+		(void)printf("removed %lld event%s\n", removed, removed == 1 ? "" : "s");
 	}
-	return result;
+	return EXIT_OK;
 }
 
 static const struct flag cleanup_flags[] = {

@@ -30,6 +30,17 @@ handle_new(struct treq *req, struct node *node)
 	return h;
 }
 
+struct handle *
+handle_of_opener(const struct node *node, pid_t pid)
+{
+	struct handle *h;
+
+	LIST_FOREACH (h, &node->handles, link)
+		if (pid && h->opener == pid && (h->flags & O_ACCMODE) != O_WRONLY)
+			return h;
+	return NULL;
+}
+
 void
 tree_release(struct handle *h)
 {

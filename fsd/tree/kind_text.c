@@ -1,8 +1,8 @@
 /* Text: rendered once when opened, the same bytes until closed.
  *
- * stat(2) has to tell the size a read will give.  A file that is open is stat'ed by those who
- * opened it (fstat reaches us without the handle), so the newest open snapshot answers; otherwise
- * the text is rendered, and if it differs from last time the mtime moves.
+ * stat(2) has to tell the size a read will give.  fstat(2) reaches us without the handle, so the
+ * newest snapshot of the process that asks answers it (handle_of_opener); for everybody else the
+ * text is rendered, and if it differs from last time the mtime moves.
  */
 #include "fsd/tree/kind_text.h"
 
@@ -20,28 +20,13 @@ text_render(struct node *node, struct sbuf *out, struct err *err)
 	return code < 0 ? code : 0;
 }
 
-/* The newest handle that holds a snapshot. */
-static struct handle *
-snapshot_of(struct node *node)
-{
-	struct handle *h;
-
-	LIST_FOREACH (h, &node->handles, link) {
-		if ((h->flags & O_ACCMODE) != O_WRONLY)
-			return h;
-	}
-	return NULL;
-}
-
 int
 text_stat(struct node *node, struct handle *h, struct stat *st, struct err *err)
 {
 	AUTO(sbuf) struct sbuf text = {0};
 	int code;
 
-	if (!h || (h->flags & O_ACCMODE) == O_WRONLY)
-		h = snapshot_of(node);
-	if (h) {
+	if (h && (h->flags & O_ACCMODE) != O_WRONLY) {
 		st->st_size = (off_t)h->text.len;
 		return 0;
 	}

@@ -171,6 +171,9 @@ struct handle *handle_new(struct treq *req, struct node *node);
 /* Free a handle whose open failed in the room: nothing there is to be released. */
 void handle_abandon(struct handle *h);
 
+/* The newest handle on the node that the process opened for reading, or NULL.  Borrowed. */
+struct handle *handle_of_opener(const struct node *node, pid_t pid);
+
 /* Answer a READ from text at req->off.  Returns the count. */
 int handle_read_text(struct treq *req);
 

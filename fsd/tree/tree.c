@@ -106,7 +106,9 @@ dispatch(struct treq *req)
 	if (node->kind->ops[req->op])
 		return node->kind->ops[req->op](req);
 	if (req->op == TREE_GETATTR)
-		return node_stat(node, req->handle, &req->attr, &req->err);
+		return node_stat(node,
+			req->handle ? req->handle : handle_of_opener(node, req->cred.pid),
+			&req->attr, &req->err);
 	if (req->op == TREE_SETATTR) {
 		code = perms_setattr(req);
 		return code < 0 ? code : node_stat(node, req->handle, &req->attr, &req->err);

@@ -46,7 +46,8 @@ enum msg {
 
 	/* The worker is ready: u32 pid. */
 	MSG_HELLO = 32,
-	/* A run's first instruction is about to be executed (for emit-to-start latency); id. */
+	/* A run began: u64 the clock's time when its first instruction was executed, in ns since
+	 * 1970; id. */
 	MSG_STARTED = 33,
 	/* A run ended: u32 enum run_result, str message, str error, str output, u64 duration_ns,
 	 * u64 dropped_output_bytes. id. */
@@ -107,10 +108,16 @@ enum zygote_msg {
 	ZYGOTE_EXITED = 66,
 };
 
+#define WORKER_UNTOLD_MAX 64
+
 /* Shared by a worker and the daemon, which looks at it when the worker died or had to be killed: it
  * tells whose fault that was. */
 struct worker_page {
 	_Atomic uint32_t running; /* id of the run or check whose Lua is executed now; 0: none */
+	/* How many of begun, from the front, began without their MSG_STARTED being written yet.
+	 * When all are taken any run may have begun. */
+	_Atomic uint32_t untold;
+	_Atomic uint32_t begun[WORKER_UNTOLD_MAX]; /* ids */
 };
 
 #endif

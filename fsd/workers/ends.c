@@ -10,8 +10,8 @@
  *	begun and waiting            interrupted: what it did cannot be undone, so it is not
  *repeated
  *
- * "Not begun" is what the worker said; it may have begun one whose MSG_STARTED was still in its
- * buffer, hence the raised attempt.  The guilty hook runs in a process of its own until edited.
+ * What had begun is what the worker said, and what it put into the page and had not said yet.  The
+ * guilty hook runs in a process of its own until edited.
  */
 #include "base/auto.h"
 #include "base/clock.h"
@@ -171,6 +171,29 @@ detach(struct worker *w)
 	cgroup_tidy(pool->cgroup);
 }
 
+static void
+begin_late(struct worker *w, struct slot *slot)
+{
+	if (!slot || slot->worker != w || !slot->run || slot->started_ns)
+		return;
+	slot->started_ns = clock_real_ns();
+	w->unstarted--;
+}
+
+/* Runs whose begin the worker had no time to tell.  The page is written by a process that runs user
+ * code: anything may stand there. */
+static void
+note_begun(struct worker *w)
+{
+	struct slots *slots = &w->pool->slots;
+	uint32_t untold = w->page ? w->page->untold : 0;
+
+	for (uint32_t i = 0; i < slots->cap && untold >= WORKER_UNTOLD_MAX; i++)
+		begin_late(w, &slots->at[i]);
+	for (uint32_t i = 0; i < untold && untold < WORKER_UNTOLD_MAX; i++)
+		begin_late(w, slots_find(slots, w->page->begun[i]));
+}
+
 void
 worker_bury(struct worker *w)
 {
@@ -180,6 +203,7 @@ worker_bury(struct worker *w)
 
 	death.culprit = w->page && !pool->is_stopping ? w->page->running : 0;
 	describe_end(w, death.text, sizeof(death.text));
+	note_begun(w);
 	detach(w);
 	slot = slots_find(&pool->slots, death.culprit);
 	if (slot && slot->worker == w && slot->run) {

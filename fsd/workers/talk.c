@@ -226,14 +226,16 @@ on_meta(struct worker *w, struct slot *slot, struct frame *frame)
 }
 
 static void
-on_started(struct worker *w, struct slot *slot)
+on_started(struct worker *w, struct slot *slot, struct frame *frame)
 {
 	const struct hook_code *code = slot->run ? slot->run->code : NULL;
 	uint64_t timeout_ms = code && code->timeout_ms ? code->timeout_ms : w->pool->timeout_ms;
 
+	int64_t now_ns = clock_real_ns(), started_ns = (int64_t)frame_get_u64(frame);
+
 	if (!code || slot->started_ns)
 		return;
-	slot->started_ns = clock_real_ns();
+	slot->started_ns = started_ns > 0 && started_ns < now_ns ? started_ns : now_ns;
 	if (!slot->is_cancelled)
 		slot->deadline_ns = uv_hrtime() + (timeout_ms + GRACE_MS) * NS_PER_MS;
 	w->unstarted--;
@@ -358,7 +360,7 @@ handle_slot(struct worker *w, struct slot *slot, struct frame *frame, struct err
 	if (!slot || slot->worker != w)
 		return unexpected(frame, err);
 	if (frame->type == MSG_STARTED)
-		on_started(w, slot);
+		on_started(w, slot, frame);
 	else if (frame->type == MSG_META && slot->check)
 		on_meta(w, slot, frame);
 	else if (frame->type == MSG_DONE && slot->check)

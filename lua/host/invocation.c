@@ -151,15 +151,27 @@ host_push_locals(lua_State *L, const char *name)
 
 /* ---- run ------------------------------------------------------------------------------------ */
 
+/* Short runs begin and end in one turn of the loop, and one write tells of all of them; until then
+ * the page says what has begun, for the case that we do not live to tell. */
 static void
 say_started(struct invocation *inv)
 {
 	struct worker *w = inv->worker;
+	struct worker_page *page = w->page;
+	size_t mark;
 
 	if (inv->is_check)
 		return;
-	frame_end(link_out(w), frame_begin(link_out(w), MSG_STARTED, inv->id));
-	link_send(w);
+	mark = frame_begin(link_out(w), MSG_STARTED, inv->id);
+	frame_u64(link_out(w), (uint64_t)clock_real_ns());
+	frame_end(link_out(w), mark);
+	if (page && page->untold < WORKER_UNTOLD_MAX) {
+		page->begun[page->untold] = inv->id;
+		page->untold++;
+		link_flush(w);
+	} else {
+		link_send(w);
+	}
 }
 
 static int

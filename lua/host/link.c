@@ -1,8 +1,8 @@
 /* The socket to the daemon: whole frames in, frames out.
  *
- * Frames to send are collected in one buffer and written once per turn of the loop; only that a run
- * begins is told at once (and takes along what is there), because the daemon judges by it what a
- * worker that died had begun.
+ * Frames to send are collected in one buffer and written once per turn of the loop: short runs cost
+ * less than the system calls that would tell of each by itself.  What has begun and is not told yet
+ * stands in the shared page, because the daemon judges by it what a worker that died had begun.
  *
  * When the daemon does not read, the buffer grows by what the invocations under way say, which is
  * bounded each; beyond LINK_BACKLOG_MAX we stop reading, so that no new ones begin.
@@ -118,6 +118,8 @@ link_send(struct worker *w)
 		if (link->out.len > 0)
 			send_later(w);
 	}
+	if (w->page && !link->is_sending)
+		w->page->untold = 0;
 	set_reading(w);
 }
 

@@ -20,6 +20,7 @@
 #define SLOTH_TESTS_FAKE_WORKER_H
 
 #include "base/auto.h"
+#include "base/clock.h"
 #include "base/frame.h"
 #include "base/mem.h"
 #include "base/worker_proto.h"
@@ -66,7 +67,10 @@ fake_flush(struct fake *fake)
 static inline void
 fake_started(struct fake *fake, uint32_t id)
 {
-	frame_end(&fake->out, frame_begin(&fake->out, MSG_STARTED, id));
+	size_t mark = frame_begin(&fake->out, MSG_STARTED, id);
+
+	frame_u64(&fake->out, (uint64_t)clock_real_ns());
+	frame_end(&fake->out, mark);
 }
 
 static inline void
@@ -141,6 +145,11 @@ fake_act(struct fake *fake, uint32_t id, const char *type, uint32_t attempt)
 
 	if (strcmp(type, "silent") == 0)
 		return;
+	if (strcmp(type, "untold") == 0) {
+		fake->page->begun[fake->page->untold] = id;
+		fake->page->untold++;
+		return;
+	}
 	fake_started(fake, id);
 	(void)snprintf(fake->question, sizeof(fake->question), "%s", type);
 	if (strcmp(type, "crash") == 0 || strcmp(type, "hang") == 0) {

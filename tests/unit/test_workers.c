@@ -327,6 +327,26 @@ START_TEST(a_crash_is_told_to_the_guilty)
 }
 END_TEST
 
+/* A worker tells of begun runs when its loop turns; until then its page does. */
+START_TEST(what_had_begun_untold_is_not_repeated)
+{
+	struct world *w = world_new(NULL);
+	struct hook_code other = w->code;
+	struct job *untold, *silent;
+
+	other.hook_id = 2;
+	w->pool->cores = 1;
+	untold = run_code(w, &other, "untold");
+	silent = run_code(w, &other, "silent");
+	run(w, "crash");
+	until_done(w, 2);
+	ck_assert_int_eq(untold->outcome.status, EXEC_INTERRUPTED);
+	ck_assert_uint_eq(untold->run.attempt, 1);
+	ck_assert_uint_eq(silent->run.attempt, 2); /* begins again elsewhere */
+	world_free(w);
+}
+END_TEST
+
 START_TEST(a_hook_that_crashed_runs_alone_until_edited)
 {
 	struct world *w = world_new(NULL);
@@ -788,6 +808,7 @@ make_suite(void)
 	t = tcase_create("ends");
 	tcase_set_timeout(t, 30);
 	tcase_add_test(t, a_crash_is_told_to_the_guilty);
+	tcase_add_test(t, what_had_begun_untold_is_not_repeated);
 	tcase_add_test(t, a_hook_that_crashed_runs_alone_until_edited);
 	tcase_add_test(t, a_run_that_hangs_is_killed);
 	tcase_add_test(t, others_pass_by_a_worker_that_hangs);

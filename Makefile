@@ -137,11 +137,17 @@ $(GEN)/lua_sources.c: tools/gen/embed.lua $(LUA_SRC)
 # ---- tools of the tests ------------------------------------------------------------------------
 
 TOOLS := $(patsubst tests/tools/%.c,$(BUILD)/tools/%,$(wildcard tests/tools/*.c))
-tools: $(TOOLS)
+PRELOADS := $(patsubst tests/preload/%.c,$(BUILD)/tools/%.so,$(wildcard tests/preload/*.c))
+tools: $(TOOLS) $(PRELOADS)
 $(BUILD)/tools/%: tests/tools/%.c $(BASE_OBJ)
 	@mkdir -p $(@D)
 	$(call step,LINK)
 	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP $(LDFLAGS) -o $@ $(filter %.c %.o,$^) $(call libs,$(FSD_PKGS))
+
+# Loaded into the daemon by a test, to make its machine a worse one.
+$(BUILD)/tools/%.so: tests/preload/%.c
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(CFLAGS) -fPIC -shared -o $@ $<
 
 # A bench links what the daemon is made of.
 BENCHES := $(patsubst tests/bench/%.c,$(BUILD)/bench/%,$(wildcard tests/bench/*.c))

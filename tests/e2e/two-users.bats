@@ -70,3 +70,33 @@ fill() {
 	! as_other cat "$MNT/status" 2>/dev/null
 	! as_other ls "$MNT/stacks/prod" 2>/dev/null
 }
+
+@test "members of the group sloth may emit and replay; without such a group nobody else may" {
+	requires unshare
+	stop_fsd
+	grep -v '^sloth:' /etc/group >"$BATS_TEST_TMPDIR/group"
+	for has_group in '' yes; do
+		[ -z "$has_group" ] || echo 'sloth:x:4242:' >>"$BATS_TEST_TMPDIR/group"
+		HAS_GROUP=$has_group unshare --mount --propagation private bash -eu -c '
+			. "$1/functions.bash"
+			trap cleanup EXIT
+			BATS_TEST_COMPLETED=1
+			mount --bind "$BATS_TEST_TMPDIR/group" /etc/group
+			start_fsd
+			id=$(emit "{\"type\":\"a.b\"}")
+			timeout 10 cat "$MNT/events/$id/wait"
+			member() { setpriv --reuid 65534 --regid 65534 --groups 4242 bash -c "$1" 2>/dev/null; }
+			for file in "$MNT/events/emit" "$MNT/events/$id/replay"; do
+				if [ "$HAS_GROUP" ]; then
+					[ "$(stat -c %a:%g "$file")" = 660:4242 ]
+					[[ $file == *replay ]] && line=1 || line="{\"type\":\"a.b\"}"
+					member "echo \"${line//\"/\\\"}\" >$file"
+				else
+					[ "$(stat -c %g "$file")" = "$(id -g)" ]
+					! member "echo x >$file"
+				fi
+			done
+			! member "echo 5 >$MNT/config/workers"
+		' _ "$TOP/tests/e2e"
+	done
+}

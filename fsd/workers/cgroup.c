@@ -4,8 +4,9 @@
  * directory is not writable (an ordinary user outside a delegated unit), process groups and the
  * scope in the environment have to do, and every function here does nothing.
  *
- * A group can be removed only when its last process is reaped, which may be a moment after the
- * kill; what could not be removed is tried again when the next worker ends, and at the next start.
+ * A group can be removed only when its last process has ended, which may be a moment after the
+ * kill.  The end of the master waits for it; while it runs it never does, and what could not be
+ * removed is tried again when the next worker ends.
  */
 #include "fsd/workers/cgroup.h"
 
@@ -15,9 +16,12 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+
+#define END_MS 500 /* what a killed process may take to be gone, at the end of ours */
 
 static void
 file_auto(FILE **file)
@@ -119,12 +123,30 @@ cgroup_tidy(const char *dir)
 		(void)closedir(groups); /* only read from */
 }
 
+/* Wait until the last process of the group has ended, which follows its kill. */
+static void
+wait_empty(const char *dir)
+{
+	AUTO(free) char *path = mem_printf("%s/cgroup.events", dir);
+	AUTO(fd) int fd = open(path, O_RDONLY | O_CLOEXEC);
+	struct pollfd change = {.fd = fd, .events = POLLPRI};
+	char text[128];
+	ssize_t len;
+
+	while (fd >= 0 && (len = pread(fd, text, sizeof(text) - 1, 0)) > 0) {
+		text[len] = '\0';
+		if (strstr(text, "populated 0") || poll(&change, 1, END_MS) <= 0)
+			return;
+	}
+}
+
 void
 cgroup_close(const char *dir)
 {
 	if (!dir)
 		return;
 	cgroup_kill(dir);
+	wait_empty(dir);
 	cgroup_tidy(dir);
-	(void)rmdir(dir); /* a process not reaped yet keeps it; the next start removes it */
+	(void)rmdir(dir); /* what could not be killed keeps it; the next start removes it */
 }

@@ -16,7 +16,7 @@ void cgroup_kill(const char *dir);
 /* Remove the groups inside dir that are empty by now; those with processes left stay. */
 void cgroup_tidy(const char *dir);
 
-/* Kill, tidy, remove dir itself. */
+/* Kill, tidy, remove dir itself.  Blocks: half a second at most. */
 void cgroup_close(const char *dir);
 
 #endif

@@ -123,7 +123,7 @@ end_run(const struct death *death, struct slot *slot, bool is_culprit)
 		run->is_restarted = true;
 		pool_place_run(death->pool, run);
 		return;
-	} else if (death->worker->pid == 0 && !death->pool->is_stopping) {
+	} else if (death->worker->pid == 0 && !slot->started_ns && !death->pool->is_stopping) {
 		outcome.status = EXEC_FAILED;
 		outcome.error = mem_printf("no worker could be started: %s", death->text);
 	} else {

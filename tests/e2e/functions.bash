@@ -99,12 +99,25 @@ add_hook() {
 # hook_status ID HOOK: what became of a hook for an event that is final.
 hook_status() { cat "$MNT/events/$1/hooks/$2/status"; }
 
+# scope: what marks everything the masters on this test's state directory start.
+scope() { printf '%x-%x' "$(stat -c %d "$STATE")" "$(stat -c %i "$STATE")"; }
+
 # our_processes: the ids of the workers of this test's masters and of all they ever started, by the mark
 # that stands in their environment.
 our_processes() {
-	local scope
-	scope=SLOTH_RUNNER_SCOPE=$(printf '%x-%x' "$(stat -c %d "$STATE")" "$(stat -c %i "$STATE")")
-	grep -lsZ "$scope" /proc/[0-9]*/environ 2>/dev/null | tr '\0' '\n' | sed 's|/proc/||; s|/environ||'
+	grep -lsZ "SLOTH_RUNNER_SCOPE=$(scope)" /proc/[0-9]*/environ 2>/dev/null | tr '\0' '\n' | sed 's|/proc/||; s|/environ||'
+}
+
+# remove_groups: the control groups of a killed master, which only its next start would remove.
+remove_groups() {
+	local mount group
+	mount=$(awk '$3 == "cgroup2" { print $2; exit }' /proc/mounts)
+	group=$mount$(sed -n 's|^0::/$||p; s|^0::||p' /proc/self/cgroup)/sloth-$(scope)
+	[ -n "$mount" ] && [ -d "$group" ] || return 0
+	echo 1 >"$group/cgroup.kill"
+	wait_for 5 "grep -q 'populated 0' '$group/cgroup.events'"
+	rmdir "$group"/w* "$group" 2>/dev/null || true
+	[ ! -d "$group" ]
 }
 
 cleanup() {
@@ -116,6 +129,7 @@ cleanup() {
 	if is_mounted; then
 		fusermount3 -uz "$MNT" 2>/dev/null || umount -l "$MNT"
 	fi
+	[ ! -d "$STATE" ] || remove_groups || echo "control groups are left: sloth-$(scope)"
 	if grep -qE 'Sanitizer|runtime error:|Assertion|assertion' "$BATS_TEST_TMPDIR/fsd.out" 2>/dev/null; then
 		echo "the daemon complained:"
 		grep -E -A20 'Sanitizer|runtime error:|ssertion' "$BATS_TEST_TMPDIR/fsd.out" | head -60

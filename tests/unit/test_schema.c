@@ -98,18 +98,20 @@ START_TEST(the_documented_tables_are_there)
 	static const struct {
 		const char *table, *columns;
 	} documented[] = {
-		{"events", "id,type,data,status,error,timestamp,created_at,processed_at"},
+		{"events", "id,type,data,status,error,timestamp,created_at,processed_at,"
+			   "stack,agent,run_id"},
 		{"hooks", "id,name,description,event_type,file_path,stack,enabled,created_at,"
 			  "updated_at,last_run,run_count"},
 		{"event_hook_executions", "id,event_id,hook_id,hook_name,success,output,error,"
 					  "duration_ms,executed_at"},
+		{"hook_executions", "id,hook_id,success,output,error,duration_ms,executed_at"},
 	};
 	struct db db;
 
 	open_db(&db);
 	ck_assert_msg(
 		schema_migrate(&db, schema_steps, schema_step_count()) == 0, "%s", db.err.msg);
-	for (size_t i = 0; i < 3; i++) {
+	for (size_t i = 0; i < sizeof(documented) / sizeof(documented[0]); i++) {
 		AUTO(free) char *columns = columns_of(&db, documented[i].table);
 
 		ck_assert_str_eq(columns, documented[i].columns);

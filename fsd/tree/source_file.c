@@ -33,7 +33,8 @@ begin_change(struct handle *h)
 	source_file_begun(h->node->source, sbuf_str(&rel));
 }
 
-/* Returns a descriptor; *ret_is_new tells whether the file was made. */
+/* Returns a descriptor; *ret_is_new tells whether the file was made.  One that was there already is
+ * not truncated: whether the caller may is not known yet. */
 static int
 create_file(struct treq *req, const struct place *place, bool *ret_is_new)
 {
@@ -44,7 +45,7 @@ create_file(struct treq *req, const struct place *place, bool *ret_is_new)
 	if (fd < 0 && (errno != EEXIST || (req->flags & O_EXCL)))
 		return -errno;
 	if (fd < 0) {
-		fd = openat(place->dir, place->name, flags);
+		fd = openat(place->dir, place->name, flags & ~O_TRUNC);
 		return fd < 0 ? -errno : fd;
 	}
 	code = source_give(req, place, fd);
@@ -87,6 +88,8 @@ source_create(struct treq *req)
 		code = source_bind(req, req->name, &st);
 	if (code == 0 && !is_new)
 		code = perms_check_open(req, req->ret_node);
+	if (code == 0 && !is_new && (req->flags & O_TRUNC) && ftruncate(fd, 0) < 0)
+		code = -errno;
 	if (code < 0) {
 		(void)close(fd); /* nothing was written */
 		if (req->ret_node)

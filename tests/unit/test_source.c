@@ -454,6 +454,30 @@ END_TEST
 /* ---- the disk ---------------------------------------------------------------------------------
  */
 
+/* CREATE also meets a file that came after the kernel had looked. */
+START_TEST(creating_over_a_file_of_another_changes_nothing)
+{
+	struct call call = CALL(.op = TREE_CREATE, .node = walk(&f, "/src"), .name = "theirs",
+		.flags = O_WRONLY | O_TRUNC, .mode = 0640);
+	struct stat st;
+
+	save("theirs", "theirs\n");
+	ck_assert_int_eq(chmod(s.path, 0777), 0);
+	call.req.cred = (struct tree_cred){.uid = 54321, .gid = 54321};
+	ck_assert_int_eq(run_call(&f, &call), -EACCES);
+	ck_assert_int_eq(stat(disk_path("theirs"), &st), 0);
+	ck_assert_int_eq(st.st_size, 7);
+	ck_assert_int_eq(chmod(disk_path("theirs"), 0666), 0);
+	call.answers = 0;
+	ck_assert_int_eq(run_call(&f, &call), 0);
+	ck_assert_int_eq(stat(disk_path("theirs"), &st), 0);
+	ck_assert_int_eq(st.st_size, 0);
+	tree_release(call.req.handle);
+	node_unref(call.req.ret_node, 1);
+	node_unref(call.req.node, 1);
+}
+END_TEST
+
 START_TEST(edits_on_the_disk_are_noticed)
 {
 	char text[4096];
@@ -576,6 +600,7 @@ add_tests(TCase *tc)
 	tcase_add_test(tc, symlinks_are_kept_and_not_followed);
 	tcase_add_test(tc, help_is_there_unless_it_is_yours);
 	tcase_add_test(tc, the_backing_mode_decides);
+	tcase_add_test(tc, creating_over_a_file_of_another_changes_nothing);
 	tcase_add_test(tc, edits_on_the_disk_are_noticed);
 	tcase_add_test(tc, a_replaced_file_is_another_node);
 	tcase_add_test(tc, a_file_is_read_whole);

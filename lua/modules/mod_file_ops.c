@@ -3,13 +3,15 @@
  *	file_ops.lineinfile{path=, line=, state="present"|"absent", regexp=?, create=true} -> R, R
  *	file_ops.lineinfile(path, line, {state=, regexp=, create=}?)
  *
- * R has changed (bool), path, success (true) and message.  On failure: nil, reason.
+ * R has changed (bool), path, success (true) and message, which is also R as text.  On failure:
+ * nil, reason.
  *
  * present: every line that matches regexp is replaced by line; else a line equal to it is enough;
- *else it is appended.  absent: lines that match (or equal line) are removed.  regexp is a POSIX
- *extended expression in which \d \s \w and a leading (?i) are understood.  Directories on the way
- *are made; create=false refuses a missing file.  The file keeps its mode and is replaced in one
- *step, under a lock, so that many hooks may add lines to one file at once.
+ * else it is appended.  absent: lines that match (or equal line) are removed.  line may be several
+ * lines; they are looked for one below the other.  regexp is a POSIX extended expression in which
+ * \d \s \w and a leading (?i) are understood.  Directories on the way are made; create=false
+ *refuses a missing file.  The file keeps its mode and is replaced in one step, under a lock, so
+ *that many hooks may add lines to one file at once.
  */
 #include "base/auto.h"
 #include "base/mem.h"
@@ -31,8 +33,7 @@ struct line_work {
 	struct err err; /* set when the expression is the failure */
 };
 
-/* ---- the regular expression ---------------------------------------------------------------------
- */
+/* ---- the regular expression ----------------------------------------------------------------- */
 
 /* Translate the few Perl forms that people write into POSIX classes. */
 static void
@@ -86,15 +87,23 @@ compile_regexp(struct line_work *w)
 	return err_set(&w->err, EINVAL, "regexp '%s': %s", w->expression, reason);
 }
 
-/* ---- the edit, on the pool
- * ------------------------------------------------------------------------ */
+/* ---- the edit, on the pool ------------------------------------------------------------------- */
 
-/* Whether one line of the file (without its newline) is the one meant. */
+/* Whether the line, or the lines, stand at the text. */
 static bool
-is_meant(const struct line_work *w, const char *line)
+stands_at(const struct line_work *w, const char *text)
 {
-	return w->is_compiled ? regexec(&w->regexp, line, 0, NULL, 0) == 0
-			      : strcmp(line, w->line) == 0;
+	size_t len = strlen(w->line);
+
+	if (w->is_compiled && w->is_absent)
+		return false; /* the expression alone says what goes */
+	return strncmp(text, w->line, len) == 0 && (text[len] == '\n' || !text[len]);
+}
+
+static bool
+matches(const struct line_work *w, const char *line)
+{
+	return w->is_compiled && regexec(&w->regexp, line, 0, NULL, 0) == 0;
 }
 
 /* Write the edited text to out. */
@@ -105,12 +114,12 @@ edit(struct line_work *w, char *text, struct sbuf *out)
 	char *next;
 
 	for (char *line = text; *line; line = next) {
-		char *end = strchrnul(line, '\n');
+		bool is_equal = stands_at(w, line);
+		char *end = is_equal ? line + strlen(w->line) : strchrnul(line, '\n');
 
 		next = *end ? end + 1 : end;
 		*end = '\0';
-		is_there |= strcmp(line, w->line) == 0;
-		if (is_meant(w, line)) {
+		if (is_equal || matches(w, line)) {
 			if (w->is_absent)
 				continue;
 			is_there = true;
@@ -225,6 +234,34 @@ run_change(struct work *work)
 }
 
 static int
+result_tostring(lua_State *L)
+{
+	lua_getfield(L, 1, "message");
+	return 1;
+}
+
+static int
+result_concat(lua_State *L)
+{
+	(void)luaL_tolstring(L, 1, NULL);
+	(void)luaL_tolstring(L, 2, NULL);
+	lua_concat(L, 2);
+	return 1;
+}
+
+/* Scripts that expect a text as second result get one. */
+static void
+set_result_metatable(lua_State *L)
+{
+	static const luaL_Reg methods[] = {
+		{"__tostring", result_tostring}, {"__concat", result_concat}, {NULL, NULL}};
+
+	if (host_new_metatable(L, "sloth.file_ops.result"))
+		luaL_setfuncs(L, methods, 0);
+	lua_setmetatable(L, -2);
+}
+
+static int
 line_results(lua_State *L, struct work *work)
 {
 	struct line_work *w = (struct line_work *)work;
@@ -245,6 +282,7 @@ line_results(lua_State *L, struct work *work)
 	lua_setfield(L, -2, "path");
 	lua_pushstring(L, w->is_changed ? "changed" : "unchanged");
 	lua_setfield(L, -2, "message");
+	set_result_metatable(L);
 	lua_pushvalue(L, -1);
 	return 2;
 }
@@ -261,8 +299,7 @@ line_fini(struct work *work)
 		regfree(&w->regexp);
 }
 
-/* ---- the call
- * --------------------------------------------------------------------------------------- */
+/* ---- the call ------------------------------------------------------------------------------- */
 
 static int
 missing(lua_State *L, const char *key)
@@ -298,6 +335,7 @@ lineinfile(lua_State *L)
 	const char *path, *line, *regexp, *state;
 	struct line_work *w;
 	bool may_create;
+	size_t len;
 
 	normalise(L);
 	path = module_opt_str(L, 1, "path");
@@ -312,8 +350,7 @@ lineinfile(lua_State *L)
 	if (state && strcmp(state, "present") != 0 && strcmp(state, "absent") != 0)
 		return luaL_error(
 			L, "file_ops.lineinfile: state is 'present' or 'absent', not '%s'", state);
-	if (line && strchr(line, '\n'))
-		return luaL_error(L, "file_ops.lineinfile: the line holds a newline");
+	len = line ? strlen(line) : 0;
 	path = host_path(L, path);
 	if (host_is_check(L))
 		return luaL_error(L, "a script must not change files while it is loaded");
@@ -322,7 +359,7 @@ lineinfile(lua_State *L)
 	w->work.results = line_results;
 	w->work.fini = line_fini;
 	w->path = mem_strdup(path);
-	w->line = mem_strdup(line ? line : "");
+	w->line = mem_strndup(line ? line : "", len - (len > 0 && line[len - 1] == '\n'));
 	w->is_absent = state && strcmp(state, "absent") == 0;
 	w->may_create = may_create;
 	w->expression = mem_strdup(regexp);

@@ -13,7 +13,7 @@ teardown() { cleanup; }
 
 		    -- Log the failure
 		    local alert = string.format(
-		        "ALERT: Task '%s' failed on agent '%s'\\\\nError: %s",
+		        "ALERT: Task '%s' failed on agent '%s'\\nError: %s",
 		        task.task_name,
 		        task.agent_name,
 		        task.error
@@ -37,7 +37,8 @@ teardown() { cleanup; }
 	id=$(emit '{"type":"task.failed","data":{"task":{"task_name":"deploy_app","agent_name":"web-1","error":"Connection refused"}}}')
 	[ "$(timeout 10 cat "$MNT/events/$id/wait")" = completed ]
 	[ "$(cat "$MNT/events/$id/hooks/failure_alert/output")" = "Alert sent for failed task: deploy_app" ]
-	grep -q "ALERT: Task 'deploy_app' failed on agent 'web-1'" "$BATS_TEST_TMPDIR/failures.log"
+	[ "$(cat "$BATS_TEST_TMPDIR/failures.log")" = "ALERT: Task 'deploy_app' failed on agent 'web-1'
+Error: Connection refused" ]
 }
 
 @test "auto-scaling keeps a cooldown in state and runs a command" {

@@ -198,6 +198,17 @@ START_TEST(lineinfile)
 		"file_ops.lineinfile{path=p, line='next'} assert(file.read(p) == 'no "
 		"newline\\nnext\\n')"
 		"assert(exec.output('stat -c %a ' .. p) == '640\\n')",
+		"local p = env.get('DIR') .. '/two' local two = 'a\\nb' file.write(p, 'a\\nc\\n')"
+		"assert(file_ops.lineinfile(p, two).changed and file.read(p) == 'a\\nc\\na\\nb\\n')"
+		"assert(not file_ops.lineinfile(p, two).changed)"
+		"assert(not file_ops.lineinfile(p, two .. '\\n').changed)"
+		"assert(file_ops.lineinfile(p, two, {state='absent'}).changed)"
+		"assert(file.read(p) == 'a\\nc\\n')"
+		"assert(file_ops.lineinfile(p, 'x\\ny', {regexp='^[cx]'}).changed)"
+		"assert(not file_ops.lineinfile(p, 'x\\ny', {regexp='^[cx]'}).changed)"
+		"assert(file.read(p) == 'a\\nx\\ny\\n')",
+		"local _, text = file_ops.lineinfile(env.get('DIR') .. '/t', 'x')"
+		"assert('now ' .. text == 'now changed' and tostring(text) == 'changed')",
 		"local r, why = file_ops.lineinfile{line='x'} assert(r == nil and why:find('path "
 		"parameter'))",
 		"local r, why = file_ops.lineinfile{path=env.get('DIR')..'/none', line='x', "

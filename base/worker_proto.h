@@ -21,7 +21,7 @@ enum msg {
 
 	/* Put a script in: u64 hook_id, u32 version, str name ("x" or "x@stack"), str stack,
 	 * str path (for tracebacks: "hooks/x.lua"), str source, u64 memory_bytes, str lib_dirs (one
-	 * a line: where `require` looks), str workdir.  Sent once per worker before the first
+	 * a line: where `require` looks).  Sent once per worker before the first
 	 * MSG_RUN of that version. */
 	MSG_SCRIPT = 1,
 	/* Run it: u64 hook_id, u32 version, u32 attempt, u32 timeout_ms, u64 event_seq, str

@@ -79,7 +79,6 @@ struct hook_code {
 	char *source; /* NULL until needed: hook_code_load */
 	size_t source_len;
 	char *lib_dirs; /* real directories, one a line */
-	char *workdir;
 	uid_t uid;
 	gid_t gid;
 	unsigned timeout_ms;   /* 0: config/hook_timeout */

@@ -156,7 +156,6 @@ hook_user(struct hooks *hooks, uid_t uid)
 	user = NEW(struct hook_user);
 	user->uid = uid;
 	user->name = pw ? mem_strdup(pw->pw_name) : mem_printf("%u", (unsigned)uid);
-	user->home = mem_strdup(pw && pw->pw_dir && pw->pw_dir[0] == '/' ? pw->pw_dir : "/");
 	HASH_ADD(hh, hooks->users, uid, sizeof(user->uid), user);
 	return user;
 }
@@ -483,7 +482,6 @@ user_free(struct hooks *hooks, struct hook_user *user)
 {
 	HASH_DELETE(hh, hooks->users, user);
 	free(user->name);
-	free(user->home);
 	free(user);
 }
 

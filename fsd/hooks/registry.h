@@ -159,10 +159,10 @@ void hook_changed(struct hook *hook, const char *file);
 
 struct hook_user {
 	uid_t uid;
-	char *name, *home;
+	char *name;
 	UT_hash_handle hh;
 };
-/* A user as the system knows him, looked up once; an unknown one has the home "/". */
+/* A user as the system knows him, looked up once. */
 const struct hook_user *hook_user(struct hooks *hooks, uid_t uid);
 
 /* ---- stats.c --------------------------------------------------------------------------------- */

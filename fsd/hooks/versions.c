@@ -211,7 +211,6 @@ hook_code_unref(struct hook_code *code)
 	free(code->types);
 	free(code->source);
 	free(code->lib_dirs);
-	free(code->workdir);
 	free(release_of(code));
 }
 
@@ -245,7 +244,6 @@ fill_code(struct hook_code *code, const struct hook *hook, const struct release_
 		.source = parts->source,
 		.source_len = parts->source_len,
 		.lib_dirs = release_lib_dirs(hook->dir, wall),
-		.workdir = mem_strdup(hook_user(hook->hooks, parts->uid)->home),
 		.uid = parts->uid,
 		.gid = parts->gid,
 		.timeout_ms = s->timeout_ms,

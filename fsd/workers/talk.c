@@ -29,7 +29,6 @@ put_script(struct worker *w, const struct hook_code *code)
 	frame_str(out, code->source, code->source_len);
 	frame_u64(out, code->memory_bytes ? code->memory_bytes : w->pool->memory_bytes);
 	frame_strz(out, code->lib_dirs);
-	frame_strz(out, code->workdir);
 	frame_end(out, mark);
 }
 

@@ -66,7 +66,7 @@ uint32_t host_run_id(lua_State *L); /* the daemon's number of the run: the id of
 uv_loop_t *host_loop(lua_State *L);
 bool host_is_check(lua_State *L); /* a throw-away load: waiting raises, do nothing irreversible */
 
-/* The directory relative paths mean (the hook's workdir, else the owner's home).  The process never
+/* The directory relative paths mean (the home of the hook's owner).  The process never
  * changes its own directory, so modules that open files put it in front: host_path(). */
 const char *host_workdir(lua_State *L);
 /* The path as the running script means it: absolute as it is, "~/" the home, else below the

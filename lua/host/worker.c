@@ -35,7 +35,6 @@ script_unref(struct script *s)
 	free(s->path);
 	free(s->source);
 	free(s->lib_dirs);
-	free(s->workdir);
 	free(s);
 }
 
@@ -84,7 +83,6 @@ on_script(struct worker *w, struct frame *f)
 	take_source(s, f);
 	s->memory_bytes = frame_get_u64(f);
 	s->lib_dirs = take_text(f);
-	s->workdir = frame_dup_str(f);
 	old = find_script(w, s->hook_id, s->version);
 	if (old)
 		forget_script(w, old);
@@ -328,7 +326,7 @@ worker_new(int fd, struct library *library, struct worker **ret_worker, struct e
 
 	w->library = library;
 	w->log_level = 1;
-	w->home = mem_strdup(home && *home ? home : "/");
+	w->home = mem_strdup(home && access(home, X_OK) == 0 ? home : "/"); /* as login(1) does */
 	TAILQ_INIT(&w->idle);
 	TAILQ_INIT(&w->ready);
 	(void)uv_loop_init(&w->loop);
@@ -417,9 +415,7 @@ host_is_check(lua_State *L)
 const char *
 host_workdir(lua_State *L)
 {
-	const struct state *st = state_of(L);
-
-	return st->script->workdir ? st->script->workdir : st->worker->home;
+	return state_of(L)->worker->home;
 }
 
 const char *

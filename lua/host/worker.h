@@ -52,7 +52,7 @@ void link_close(struct worker *w);
 struct script {
 	uint64_t hook_id;
 	uint32_t version;
-	char *name, *stack, *path, *source, *lib_dirs, *workdir; /* never NULL but workdir */
+	char *name, *stack, *path, *source, *lib_dirs; /* never NULL */
 	size_t source_len;
 	uint64_t memory_bytes;
 	struct state *state; /* NULL: none now */

@@ -207,7 +207,6 @@ run_script(const char *source)
 	frame_strz(&out, source);
 	frame_u64(&out, 0);
 	frame_strz(&out, "");
-	frame_strz(&out, "");
 	frame_end(&out, mark);
 	mark = frame_begin(&out, MSG_RUN, 9);
 	frame_u64(&out, 1);

@@ -44,6 +44,7 @@ rig_start(struct rig *rig)
 	rig->fd = fds[1];
 	(void)fcntl(rig->fd, F_SETFL, O_NONBLOCK);
 	ck_assert_msg(library_new(&rig->library, &err) == 0, "%s", err.msg);
+	ck_assert_int_eq(setenv("HOME", "/tmp", 1), 0); /* where relative paths lead */
 	ck_assert_msg(worker_new(fds[0], rig->library, &rig->worker, &err) == 0, "%s", err.msg);
 }
 
@@ -88,7 +89,6 @@ rig_script(struct rig *rig, uint64_t hook_id, const char *source, uint64_t memor
 	frame_strz(&out, source);
 	frame_u64(&out, memory_bytes);
 	frame_strz(&out, lib_dirs);
-	frame_strz(&out, "/tmp");
 	frame_end(&out, mark);
 	rig_send(rig, &out);
 }

@@ -21,7 +21,7 @@ ms() {
 }
 
 @test "O_NONBLOCK gives EAGAIN where a read would wait, and data where it would not" {
-	[ "$(fileops nonblock "$MNT/events/stream")" = EAGAIN ]
+	[ "$(fileops nonblock "$MNT/events/by-type/a.b/stream")" = EAGAIN ]
 	id=$(emit '{"type":"a.b"}')
 	timeout 5 cat "$MNT/events/$id/wait"
 	[ "$(fileops nonblock "$MNT/events/$id/status")" = completed ]
@@ -29,12 +29,13 @@ ms() {
 
 @test "poll, select and epoll wake when there is something to read" {
 	for way in poll select epoll; do
-		fileops wake $way "$MNT/events/stream" >"$BATS_TEST_TMPDIR/$way" &
+		fileops wake $way "$MNT/events/by-type/a.b/stream" >"$BATS_TEST_TMPDIR/$way" &
 		wait_for 5 "grep -q waiting '$BATS_TEST_TMPDIR/$way'"
 		id=$(emit '{"type":"a.b"}')
 		wait $!
 		grep -qx readable "$BATS_TEST_TMPDIR/$way"
 		grep -q "$id" "$BATS_TEST_TMPDIR/$way"
+		timeout 5 cat "$MNT/events/$id/wait" # its end would wake the next one
 	done
 }
 
@@ -45,8 +46,8 @@ ms() {
 }
 
 @test "SIGINT ends a held read with EINTR within 50 ms, and timeout ends cat" {
-	[ "$(fileops interrupt "$MNT/events/stream")" = EINTR ]
-	run timeout 5 timeout -s INT 0.1 cat "$MNT/events/stream"
+	[ "$(fileops interrupt "$MNT/events/by-type/a.b/stream")" = EINTR ]
+	run timeout 5 timeout -s INT 0.1 cat "$MNT/events/by-type/a.b/stream"
 	[ "$status" -eq 124 ]
 	wait_for 5 '[ "$(metric sloth_fuse_parked)" -eq 1 ]' # the reading of metrics itself
 }
@@ -61,6 +62,7 @@ ms() {
 	[ "$(awk '/^Threads/ { print $2 }' "/proc/$FSD_PID/status")" -lt 20 ]
 	emit '{"type":"a.b"}' >/dev/null
 	wait $!
+	cat "$BATS_TEST_TMPDIR/readers"
 	grep -qx '500 ended, 0 with an error' "$BATS_TEST_TMPDIR/readers"
 	wait_for 5 '[ "$(metric sloth_fuse_parked)" -eq 1 ]'
 }

@@ -34,7 +34,7 @@
 
 #define WAIT_MS     5000
 #define PROMPT_MS   50
-#define STACK_BYTES (64 * 1024)
+#define STACK_BYTES (256 * 1024)
 
 static _Noreturn void
 fail(const char *what)

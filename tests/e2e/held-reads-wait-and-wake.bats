@@ -30,9 +30,10 @@ ms() {
 @test "poll, select and epoll wake when there is something to read" {
 	for way in poll select epoll; do
 		fileops wake $way "$MNT/events/by-type/a.b/stream" >"$BATS_TEST_TMPDIR/$way" &
+		pid=$!
 		wait_for 5 "grep -q waiting '$BATS_TEST_TMPDIR/$way'"
 		id=$(emit '{"type":"a.b"}')
-		wait $!
+		wait $pid
 		grep -qx readable "$BATS_TEST_TMPDIR/$way"
 		grep -q "$id" "$BATS_TEST_TMPDIR/$way"
 		timeout 5 cat "$MNT/events/$id/wait" # its end would wake the next one
@@ -57,12 +58,13 @@ ms() {
 	root=$(ms ls "$MNT")
 	events=$(ms ls "$MNT/events")
 	fileops readers 500 "$MNT/events/by-type/a.b/stream" >"$BATS_TEST_TMPDIR/readers" &
+	readers=$!
 	wait_for 10 '[ "$(metric sloth_fuse_parked)" -gt 500 ]'
 	[ "$(ms ls "$MNT")" -le $((root + 5)) ]
 	[ "$(ms ls "$MNT/events")" -le $((events + 5)) ]
 	[ "$(awk '/^Threads/ { print $2 }' "/proc/$FSD_PID/status")" -lt 20 ]
 	emit '{"type":"a.b"}' >/dev/null
-	wait $!
+	wait $readers
 	cat "$BATS_TEST_TMPDIR/readers"
 	grep -qx '500 ended, 0 with an error' "$BATS_TEST_TMPDIR/readers"
 	wait_for 5 '[ "$(metric sloth_fuse_parked)" -eq 1 ]'

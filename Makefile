@@ -124,6 +124,16 @@ $(GEN)/handlers.h: tools/gen/rows.lua $(ROWS)
 
 $(FSD_OBJ): | $(GEN)/handlers.h
 
+# Written again only when the commit is another one: what includes it is not built for nothing.
+$(GEN)/source_commit.h: FORCE
+	@mkdir -p $(@D)
+	@git log -1 --format='#define SOURCE_COMMIT "%h"%n#define SOURCE_DATE "%cs"' 2>/dev/null > $@.new || \
+		printf '#define SOURCE_COMMIT "unknown"\n#define SOURCE_DATE "unknown"\n' > $@.new
+	@cmp -s $@.new $@ && rm $@.new || mv $@.new $@
+FORCE:
+
+$(BUILD)/tools/runner/cmd_version.o: $(GEN)/source_commit.h
+
 $(GEN)/templates.c: tools/gen/embed.lua $(TEMPLATES)
 	@mkdir -p $(@D)
 	$(call step,GEN)

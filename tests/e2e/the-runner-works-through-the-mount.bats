@@ -46,7 +46,10 @@ json() { jq -er "$1" <<<"$output"; }
 	[[ $output == *"--script, --file FILE"* ]]
 	out sloth-runner --version
 	[ "$status" -eq 0 ]
-	[ "$output" = "sloth-runner $(cat "$TOP/VERSION")" ]
+	[ "${lines[0]}" = "sloth-runner $(cat "$TOP/VERSION")" ]
+	[[ ${lines[1]} =~ ^commit\ ([0-9a-f]{7,}|unknown)$ ]]
+	[[ ${lines[2]} =~ ^of\ (20..-..-..|unknown)$ ]]
+	[ "${#lines[@]}" -eq 3 ]
 	out sloth-runner evnts
 	[ "$status" -eq 2 ]
 	[ -z "$output" ]
@@ -327,4 +330,16 @@ json() { jq -er "$1" <<<"$output"; }
 	run bash -c "echo old > $MNT/events/cleanup"
 	[[ $output == *"Invalid argument"* ]]
 	tail -n1 "$MNT/errors" | grep -q 'older-than 7d'
+}
+
+@test "hook add warns of a type nobody knows, and takes it" {
+	start_fsd
+	out sloth-runner hook add typo --script "$SCRIPTS/plain.lua" --event tsk.failed
+	[ "$status" -eq 0 ]
+	[[ $errors == "warning: no known event type is 'tsk.failed'"* ]]
+	for event in task.failed 'task.*' '*' custom.mine custom system.cpu_high; do
+		out sloth-runner hook add fine --force --script "$SCRIPTS/plain.lua" --event "$event"
+		[ "$status" -eq 0 ]
+		[ -z "$errors" ]
+	done
 }

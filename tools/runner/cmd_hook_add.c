@@ -9,6 +9,7 @@
 #include "base/auto.h"
 #include "base/clock.h"
 #include "base/mem.h"
+#include "tools/runner/event_types.h"
 #include "tools/runner/hook.h"
 #include "tools/runner/print.h"
 
@@ -224,6 +225,8 @@ print_added(const struct args *args, const struct adding *a, struct err *err)
 	AUTO(json) json_t *hook = NULL;
 	int result = hook_read(&a->mount, label, &hook, err);
 
+	if (!result)
+		result = event_types_warn(&a->mount, json_object_get(hook, "event_types"), err);
 	if (result)
 		return result;
 	if (print_is_json(args)) {

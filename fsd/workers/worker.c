@@ -126,9 +126,11 @@ on_ready(uv_poll_t *poll, int status, int events)
 {
 	struct worker *w = poll->data;
 
+	/* The socket is broken (libuv calls that EBADF and stops), but what the worker still said
+	 * can be read, and then its end. */
 	if (status < 0) {
-		worker_lost(w, uv_strerror(status));
-		return;
+		w->watched = 0;
+		events = UV_READABLE;
 	}
 	if (events & UV_WRITABLE)
 		worker_flush(w);

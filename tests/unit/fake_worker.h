@@ -12,6 +12,7 @@
  *	flood   emits FLOOD events at once, ends when all are answered
  *	leave   leaves a program running that cleans up nothing, ends with its pid
  *	noise   sends a frame nobody knows
+ *	last    ends well once there is more to read, which it does not, and dies of SIGKILL
  *	print   ends with more output than was recorded
  *
  * A check of the source "hang" or "crash" does that; of anything else it answers metadata.
@@ -139,6 +140,18 @@ fake_leave(struct fake *fake, uint32_t id)
 }
 
 static inline void
+fake_last(struct fake *fake, uint32_t id)
+{
+	struct pollfd more = {.fd = fake->fd, .events = POLLIN};
+
+	fake_flush(fake);
+	(void)poll(&more, 1, -1);
+	fake_done(fake, id, RUN_SUCCESS, "said");
+	fake_flush(fake);
+	(void)raise(SIGKILL);
+}
+
+static inline void
 fake_act(struct fake *fake, uint32_t id, const char *type, uint32_t attempt)
 {
 	char text[128];
@@ -168,6 +181,8 @@ fake_act(struct fake *fake, uint32_t id, const char *type, uint32_t attempt)
 		(void)snprintf(
 			text, sizeof(text), "%u scripts, level %u", fake->scripts, fake->level);
 		fake_done(fake, id, RUN_SUCCESS, text);
+	} else if (strcmp(type, "last") == 0) {
+		fake_last(fake, id);
 	} else if (strcmp(type, "print") == 0) {
 		fake_done(fake, id, RUN_FAILED, "long");
 	} else if (strcmp(type, "emit") == 0) {

@@ -426,6 +426,33 @@ START_TEST(others_pass_by_a_worker_that_hangs)
 }
 END_TEST
 
+/* What a worker said before it died counts, also when it died with more to read. */
+START_TEST(last_words_are_heard)
+{
+	struct world *w = world_new(NULL);
+	struct job *last, *behind;
+	struct pollfd end = {.events = POLLIN};
+	struct worker *worker;
+
+	w->pool->cores = 1;
+	last = run(w, "last");
+	until_started(w, last);
+	worker = TAILQ_FIRST(&LIST_FIRST(&w->pool->crews)->workers);
+	behind = run(w, "ok");
+	do
+		uv_run(&w->loop, UV_RUN_NOWAIT);
+	while (worker->is_dirty || worker->out.len > 0);
+	end.fd = worker->pidfd;
+	ck_assert_int_eq(poll(&end, 1, 10000), 1);
+	until_done(w, 2);
+	ck_assert_int_eq(last->outcome.status, EXEC_SUCCESS);
+	ck_assert_str_eq(last->outcome.message, "said");
+	ck_assert_int_eq(behind->outcome.status, EXEC_SUCCESS);
+	ck_assert_uint_eq(behind->run.attempt, 2);
+	world_free(w);
+}
+END_TEST
+
 START_TEST(nonsense_costs_the_worker)
 {
 	struct world *w = world_new(NULL);
@@ -812,6 +839,7 @@ make_suite(void)
 	tcase_add_test(t, a_hook_that_crashed_runs_alone_until_edited);
 	tcase_add_test(t, a_run_that_hangs_is_killed);
 	tcase_add_test(t, others_pass_by_a_worker_that_hangs);
+	tcase_add_test(t, last_words_are_heard);
 	tcase_add_test(t, nonsense_costs_the_worker);
 	tcase_add_test(t, the_zygote_may_die);
 	tcase_add_test(t, stop_interrupts);

@@ -160,7 +160,7 @@ take_file(struct load *load, struct source_file *file, struct err *err)
 		if (check_rights(load->hook, file, err) != 0)
 			return -EPERM;
 		load->file.uid = file->uid;
-		load->file.gid = file->gid;
+		load->file.gid = hook_user(load->hook->hooks, file->uid)->gid;
 	}
 	load->file.source = file->data ? TAKE(file->data) : mem_strdup("");
 	load->file.len = file->len;

@@ -15,6 +15,8 @@
 #include <pwd.h>
 #include <string.h>
 
+#define NO_GROUP 65534 /* of a user the system does not know */
+
 /* ---- names ----------------------------------------------------------------------------------- */
 
 struct hook_dir *
@@ -155,6 +157,7 @@ hook_user(struct hooks *hooks, uid_t uid)
 	pw = getpwuid(uid);
 	user = NEW(struct hook_user);
 	user->uid = uid;
+	user->gid = pw ? pw->pw_gid : NO_GROUP;
 	user->name = pw ? mem_strdup(pw->pw_name) : mem_printf("%u", (unsigned)uid);
 	HASH_ADD(hh, hooks->users, uid, sizeof(user->uid), user);
 	return user;

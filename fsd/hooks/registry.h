@@ -159,6 +159,7 @@ void hook_changed(struct hook *hook, const char *file);
 
 struct hook_user {
 	uid_t uid;
+	gid_t gid; /* his own, not that of a file: a directory may give that one away */
 	char *name;
 	UT_hash_handle hh;
 };

@@ -184,6 +184,27 @@ source_file_settled(struct source *source, const char *rel)
 	settle(source, known_get(source, rel), &st);
 }
 
+static bool
+is_directly_in(const char *name, const char *dir)
+{
+	size_t len = strlen(dir);
+
+	if (len > 0 && (strncmp(name, dir, len) != 0 || name[len++] != '/'))
+		return false;
+	return strchr(name + len, '/') == NULL;
+}
+
+void
+source_dir_settled(struct source *source, const char *rel)
+{
+	struct known *known, *next;
+
+	HASH_ITER (hh, source->files, known, next) {
+		if (is_directly_in(known->name, rel))
+			source_file_settled(source, known->name);
+	}
+}
+
 void
 source_file_touched(struct source *source, const char *rel)
 {

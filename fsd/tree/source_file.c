@@ -235,13 +235,15 @@ path_fd(const struct node *node)
 }
 
 static void
-tell_attributes(const struct treq *req)
+tell_attributes(const struct treq *req, bool is_dir)
 {
+	bool has_new_rights = req->set & (TREE_SET_MODE | TREE_SET_UID | TREE_SET_GID);
 	AUTO(sbuf) struct sbuf rel = {0};
 
 	source_rel(req->node, &rel);
-	if (req->set & (TREE_SET_MODE | TREE_SET_UID | TREE_SET_GID) ||
-		((req->set & TREE_SET_SIZE) && !req->handle))
+	if (has_new_rights && is_dir)
+		source_dir_settled(req->node->source, sbuf_str(&rel));
+	else if (has_new_rights || ((req->set & TREE_SET_SIZE) && !req->handle))
 		source_file_settled(req->node->source, sbuf_str(&rel));
 	else
 		source_file_touched(req->node->source, sbuf_str(&rel));
@@ -267,7 +269,7 @@ source_setattr(struct treq *req)
 	code = set_attributes(req, fd);
 	if (code < 0)
 		return code;
-	if (node->is_entry && node->is_hashed)
-		tell_attributes(req);
+	if (S_ISDIR(st.st_mode) || (node->is_entry && node->is_hashed))
+		tell_attributes(req, S_ISDIR(st.st_mode));
 	return node_stat(node, req->handle, &req->attr, &req->err);
 }

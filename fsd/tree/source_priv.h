@@ -45,6 +45,7 @@ int source_openat(const struct source *source, const char *rel, int flags);
 void source_file_begun(struct source *source, const char *rel);   /* a writer more */
 void source_file_closed(struct source *source, const char *rel);  /* a writer less */
 void source_file_settled(struct source *source, const char *rel); /* changed without a writer */
+void source_dir_settled(struct source *source, const char *rel);  /* its rights: all in it */
 void source_file_touched(struct source *source, const char *rel); /* only its times */
 void source_file_removed(struct source *source, const char *rel);
 void source_file_renamed(struct source *source, const char *from, const char *to);

@@ -3,7 +3,11 @@
 # daemon goes on, and no write on events/emit fails.
 
 load ../e2e/functions
-teardown() { cleanup; }
+load_pid=
+teardown() {
+	[ -z "$load_pid" ] || kill "$load_pid" 2>/dev/null || true
+	cleanup
+}
 
 query() { sqlite3 -readonly "$STATE/hooks.db" "$1"; }
 
@@ -29,6 +33,7 @@ kill_under_load() {
 		kill -KILL "$pid"
 	done
 	wait "$load_pid"
+	load_pid=
 	wait_for 30 '[ "$(cat "$MNT/events/queue/depth")" = 0 ]'
 	stop_fsd # the same daemon as at the start
 	grep -q '"failed":0,' "$BATS_TEST_TMPDIR/load.json"

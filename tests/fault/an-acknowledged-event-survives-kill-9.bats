@@ -3,7 +3,11 @@
 # is held against the store.
 
 load ../e2e/functions
-teardown() { cleanup; }
+load_pids=()
+teardown() {
+	kill "${load_pids[@]}" 2>/dev/null || true
+	cleanup
+}
 
 ROUNDS=${SLOTH_TEST_LONG:+200}
 ROUNDS=${ROUNDS:-10}
@@ -38,12 +42,14 @@ now_ms() { echo "${EPOCHREALTIME%???}" | tr -d .,; }
 	mkdir "$LOCKS"
 	start_fsd --set workers=100
 	install_hooks
-	# 2,000 events/s and more also on a busy machine, since a write carries twenty; and some that start
-	# processes
-	loadgen --mount "$MNT" --mode bulk --batch 20 --clients 8 --rate 4000 --seconds 600 --ack "$BATS_TEST_TMPDIR/acked" --prefix k >"$BATS_TEST_TMPDIR/load.json" 3>&- &
-	load_pid=$!
-	loadgen --mount "$MNT" --mode echo --clients 1 --rate 20 --seconds 600 --type load.sample --ack "$BATS_TEST_TMPDIR/acked2" --prefix s >/dev/null 3>&- &
-	sample_pid=$!
+	# more than 2,000 events/s, most of them several in a write, and some that start processes
+	raise() {
+		loadgen --mount "$MNT" --seconds 600 "$@" >/dev/null 3>&- &
+		load_pids+=($!)
+	}
+	raise --mode bulk --batch 10 --clients 2 --rate 3000 --ack "$BATS_TEST_TMPDIR/acked.bulk" --prefix b
+	raise --mode held --clients 2 --rate 300 --ack "$BATS_TEST_TMPDIR/acked.held" --prefix h
+	raise --mode echo --clients 1 --rate 20 --type load.sample --ack "$BATS_TEST_TMPDIR/acked.echo" --prefix s
 	up_ms=0
 	for ((round = 1; round <= ROUNDS; round++)); do
 		begin_ms=$(now_ms)
@@ -54,12 +60,13 @@ now_ms() { echo "${EPOCHREALTIME%???}" | tr -d .,; }
 		up_ms=$((up_ms + $(now_ms) - begin_ms))
 		start_fsd --set workers=100 # no human between
 	done
-	kill "$load_pid" "$sample_pid"
-	wait "$load_pid" "$sample_pid" 2>/dev/null || true
+	kill "${load_pids[@]}"
+	wait "${load_pids[@]}" 2>/dev/null || true
+	load_pids=()
 	wait_for 60 '[ "$(cat "$MNT/events/queue/depth")" = 0 ]'
 	stop_fsd
 
-	acked=$(cat "$BATS_TEST_TMPDIR/acked" "$BATS_TEST_TMPDIR/acked2" | wc -l)
+	acked=$(cat "$BATS_TEST_TMPDIR"/acked.* | wc -l)
 	again=$(query "SELECT count(*) FROM execution WHERE attempts > 1")
 	echo "# $ROUNDS kills in $up_ms ms, $acked acknowledged events, $again executions begun again" >&3
 	[ $((acked * 1000 / up_ms)) -ge 2000 ]
@@ -68,7 +75,7 @@ now_ms() { echo "${EPOCHREALTIME%???}" | tr -d .,; }
 	# every acknowledged id is there, once
 	query "SELECT id FROM events" | sort >"$BATS_TEST_TMPDIR/stored"
 	[ -z "$(uniq -d "$BATS_TEST_TMPDIR/stored")" ]
-	[ -z "$(sort "$BATS_TEST_TMPDIR/acked" "$BATS_TEST_TMPDIR/acked2" | comm -23 - "$BATS_TEST_TMPDIR/stored" | head)" ]
+	[ -z "$(sort "$BATS_TEST_TMPDIR"/acked.* | comm -23 - "$BATS_TEST_TMPDIR/stored" | head)" ]
 	# every event is final, and each matching hook has one record
 	[ "$(query "SELECT count(*) FROM events WHERE type LIKE 'load.%' AND status NOT IN ('completed','failed')")" = 0 ]
 	[ -z "$(query "SELECT e.id FROM events e LEFT JOIN event_hook_executions x ON x.event_id = e.id

@@ -3,9 +3,10 @@
  * Nothing here ticks.  A write arms one timer of a second; when it fires, the WAL is checkpointed
  * and retention looks once.  What it leaves sets the other timer, to when the first of them is too
  * old; so an idle store sleeps while there is nothing to remove.  Under load a checkpoint is also
- * asked for when the WAL has grown by CHECKPOINT_PAGES, as a job of its own, so that the group
- * before it is acknowledged first.  Retention deletes a slice of at most SLICE_EVENTS rows per job,
- * and asks for the next when that one is done, so writes of others always come between. */
+ * asked for when the WAL has grown by CHECKPOINT_PAGES since the last one, which may have met a
+ * reader that stays, as a job of its own, so that the group before it is acknowledged first.
+ * Retention deletes a slice of at most SLICE_EVENTS rows per job, and asks for the next when that
+ * one is done, so writes of others always come between. */
 #include "base/clock.h"
 #include "base/mem.h"
 #include "fsd/store/store_impl.h"
@@ -26,6 +27,7 @@ struct upkeep {
 	uv_timer_t after_write, too_old;
 	int open_handles;
 	bool is_checkpointing, is_pruning;
+	int stuck_pages; /* the last checkpoint had to leave in the log, for the sake of readers */
 	struct store_retention retention;
 	int64_t name_cursor; /* names looked at up to this id */
 };
@@ -42,7 +44,10 @@ checkpoint_run(struct store_job *job, struct writer *w)
 static void
 checkpoint_finish(struct store_job *job)
 {
-	job->store->upkeep->is_checkpointing = false;
+	struct upkeep *u = job->store->upkeep;
+
+	u->is_checkpointing = false;
+	u->stuck_pages = job->store->writer.wal_waiting;
 }
 
 static void
@@ -393,7 +398,7 @@ on_too_old(uv_timer_t *timer)
 void
 upkeep_after_write(struct upkeep *u)
 {
-	if (u->store->writer.wal_waiting >= CHECKPOINT_PAGES)
+	if (u->store->writer.wal_waiting >= u->stuck_pages + CHECKPOINT_PAGES)
 		ask_checkpoint(u);
 	if (!uv_is_active((uv_handle_t *)&u->after_write))
 		(void)uv_timer_start(&u->after_write, on_after_write, AFTER_WRITE_MS, 0);

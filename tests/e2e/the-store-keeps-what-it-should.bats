@@ -89,6 +89,24 @@ settled() { wait_for 20 '[ "$(cat "$MNT/events/queue/depth")" = 0 ]'; }
 	wait_for 5 '[ -d "$MNT/events/by-type/system.error" ]'
 }
 
+@test "a reader from outside that never ends slows nobody, and the WAL shrinks when it has gone" {
+	mkfifo "$BATS_TEST_TMPDIR/reader"
+	sqlite3 -readonly "$STATE/hooks.db" <"$BATS_TEST_TMPDIR/reader" >"$BATS_TEST_TMPDIR/read" 3>&- &
+	exec 8>"$BATS_TEST_TMPDIR/reader"
+	echo 'BEGIN; SELECT count(*) FROM event;' >&8
+	wait_for 5 '[ -s "$BATS_TEST_TMPDIR/read" ]'
+	{ printf '{"type":"a.b","data":{"p":"' && head -c 900000 /dev/zero | tr '\0' x && echo '"}}'; } >"$BATS_TEST_TMPDIR/line"
+	for n in $(seq 90); do cat "$BATS_TEST_TMPDIR/line"; done >"$MNT/events/emit"
+	[ "$(stat -c %s "$STATE/hooks.db-wal")" -gt $((64 * 1024 * 1024)) ]
+	begin=$(date +%s%N)
+	for n in $(seq 50); do echo '{"type":"a.b"}' >"$MNT/events/emit"; done
+	took=$((($(date +%s%N) - begin) / 1000000))
+	echo "# 50 events in $took ms" >&3
+	[ "$took" -lt 1000 ]
+	exec 8>&-
+	wait_for 10 'emit "{\"type\":\"a.b\"}" >/dev/null; [ "$(stat -c %s "$STATE/hooks.db-wal")" -lt $((16 * 1024 * 1024)) ]'
+}
+
 @test "an open listing and a slow reader do not make the WAL grow" {
 	for n in $(seq 2000); do echo '{"type":"a.b"}'; done >"$MNT/events/emit"
 	exec 8<"$MNT/events" 9<"$MNT/events/by-type/a.b" # directories, held open

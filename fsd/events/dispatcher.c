@@ -164,6 +164,19 @@ dispatcher_find(struct dispatcher *d, uint64_t seq)
 	return held ? held->ev : NULL;
 }
 
+void
+dispatcher_processing(struct dispatcher *d, uint64_t after_seq, dispatcher_event_fn *fn, void *arg)
+{
+	const struct held *held;
+
+	TAILQ_FOREACH (held, &d->order, order) {
+		if (held->ev->seq <= after_seq || held->ev->status != EVENT_PROCESSING)
+			continue;
+		if (!fn(arg, held->ev))
+			return;
+	}
+}
+
 uint64_t
 dispatcher_oldest_seq(const struct dispatcher *d)
 {

@@ -55,6 +55,11 @@ bool dispatcher_executions(struct dispatcher *d, uint64_t seq, dispatcher_exec_f
  * commit. */
 struct event *dispatcher_find(struct dispatcher *d, uint64_t seq);
 
+/* The events after a seq whose hooks are being run, by seq, until fn returns false. */
+typedef bool dispatcher_event_fn(void *arg, const struct event *ev);
+void dispatcher_processing(
+	struct dispatcher *d, uint64_t after_seq, dispatcher_event_fn *fn, void *arg);
+
 /* No event below this seq is unfinished; it may be lower than the lowest that is. */
 uint64_t dispatcher_oldest_seq(const struct dispatcher *d);
 /* Whether an event of the stack may be unfinished; also true while that is not known of all. */

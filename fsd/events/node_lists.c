@@ -4,6 +4,7 @@
  * below.  A name is looked up by asking for the event and whether it belongs there.
  */
 #include "base/mem.h"
+#include "fsd/events/dispatcher.h"
 #include "fsd/events/envelope.h"
 #include "fsd/events/room.h"
 #include "fsd/events/view.h"
@@ -95,22 +96,80 @@ links_lookup(struct node *parent, const char *name, struct treq *req, void **ret
 	return TREE_PARKED;
 }
 
-static void
-on_names(void *arg, int code, struct event_list *page)
+/* One page of names.  To the store an event is pending until it is final; the dispatcher knows
+ * which of them are processing. */
+struct page {
+	struct treq *req;
+	struct shelf shelf;
+	struct event_query query;
+};
+
+static void on_names(void *arg, int code, struct event_list *list);
+
+static bool
+is_processing(struct events *events, uint64_t seq)
 {
-	struct treq *req = arg;
-	bool wants_more = code == 0;
+	const struct event *held =
+		events->dispatcher ? dispatcher_find(events->dispatcher, seq) : NULL;
+
+	return held && held->status == EVENT_PROCESSING;
+}
+
+/* Report the events and free the list.  Returns whether the reader got one, or wants no more. */
+static bool
+report(struct page *page, struct event_list *list, bool wants_more)
+{
+	bool has_any = !wants_more;
 	struct event *ev;
 
-	while ((ev = STAILQ_FIRST(page))) {
+	while ((ev = STAILQ_FIRST(list))) {
 		char id[EVENT_ID_MAX + 1];
 
-		STAILQ_REMOVE_HEAD(page, link);
+		STAILQ_REMOVE_HEAD(list, link);
 		event_id_text(ev, id);
-		wants_more = wants_more && treq_entry(req, id, ev->seq, ev->seq);
+		page->query.before_seq = ev->seq;
+		if (page->shelf.status != EVENT_PENDING ||
+			!is_processing(page->shelf.events, ev->seq)) {
+			wants_more = wants_more && treq_entry(page->req, id, ev->seq, ev->seq);
+			has_any = true;
+		}
 		event_unref(ev);
 	}
-	treq_reply(req, code < 0 ? code : 0, NULL);
+	return has_any;
+}
+
+static void
+on_names(void *arg, int code, struct event_list *list)
+{
+	struct page *page = arg;
+	bool is_last = code < 0 || STAILQ_EMPTY(list);
+	bool has_any = report(page, list, code == 0);
+
+	/* an answer without a name would be the end of the directory */
+	if (!is_last && !has_any && page->query.before_seq > 1) {
+		store_query_events(page->shelf.events->store, &page->query, on_names, page);
+		return;
+	}
+	treq_reply(page->req, code < 0 ? code : 0, NULL);
+	free(page);
+}
+
+struct entries {
+	const struct shelf *shelf;
+	entry_fn *entry;
+	void *arg;
+};
+
+static bool
+add_entry(void *arg, const struct event *ev)
+{
+	const struct entries *entries = arg;
+	char id[EVENT_ID_MAX + 1];
+
+	if (!events_in_stack(ev, entries->shelf->stack))
+		return true;
+	event_id_text(ev, id);
+	return entries->entry(entries->arg, id, ev->seq, ev->seq);
 }
 
 static int
@@ -118,7 +177,17 @@ links_list(struct node *parent, uint64_t cookie, struct treq *req, entry_fn *ent
 	struct err *err)
 {
 	struct shelf shelf = shelf_of(parent);
-	struct event_query query = {.before_seq = cookie,
+	struct page *page;
+
+	(void)err;
+	if (shelf.status == EVENT_PROCESSING && shelf.events->dispatcher)
+		dispatcher_processing(shelf.events->dispatcher, cookie, add_entry,
+			&(struct entries){&shelf, entry, arg});
+	if (shelf.status == EVENT_PROCESSING || cookie == 1)
+		return 0;
+	page = NEW(struct page);
+	*page = (struct page){.req = req, .shelf = shelf};
+	page->query = (struct event_query){.before_seq = cookie,
 		.descending = true,
 		.type = shelf.type,
 		.stack = shelf.stack[0] ? shelf.stack : NULL,
@@ -126,11 +195,7 @@ links_list(struct node *parent, uint64_t cookie, struct treq *req, entry_fn *ent
 		.cause_seq = shelf.cause_seq,
 		.limit = PAGE_NAMES,
 		.without_data = true};
-
-	(void)entry, (void)arg, (void)err;
-	if (cookie == 1)
-		return 0;
-	store_query_events(shelf.events->store, &query, on_names, req);
+	store_query_events(shelf.events->store, &page->query, on_names, page);
 	return TREE_PARKED;
 }
 

@@ -97,3 +97,16 @@ output() { cat "$MNT/events/$1/hooks/$2/output"; }
 	[ "$(final "$id")" = completed ]
 	[ "$(output "$id" m)" = "$right" ]
 }
+
+@test "by-status lists an event where its status says, while it runs too" {
+	mkdir "$MNT/stacks/prod"
+	add_hook slow <<<'return { event_type = "a.slow", execute = function() sleep(20) return true end }'
+	ids=()
+	for _ in 1 2 3 4 5; do ids+=("$(emit a.slow)"); done
+	wait_for 5 '[ "$(ls "$MNT/events/by-status/processing" | wc -l)" -eq 5 ]'
+	[ "$(ls "$MNT/events/by-status/processing" | sort)" = "$(printf '%s\n' "${ids[@]}" | sort)" ]
+	[ -z "$(ls "$MNT/events/by-status/pending")" ]
+	for link in "$MNT/events/by-status/processing"/*; do [ "$(cat "$link/status")" = processing ]; done
+	[ -z "$(ls "$MNT/stacks/prod/events/by-status/processing")" ]
+	echo 100ms >"$MNT/config/shutdown_timeout"
+}

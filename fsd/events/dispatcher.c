@@ -164,6 +164,28 @@ dispatcher_find(struct dispatcher *d, uint64_t seq)
 	return held ? held->ev : NULL;
 }
 
+struct search {
+	const char *label;
+	bool is_found;
+};
+
+static void
+look_at(void *arg, struct hook_code *code)
+{
+	struct search *search = arg;
+
+	search->is_found |= strcmp(code->label, search->label) == 0;
+}
+
+bool
+dispatcher_would_run(struct dispatcher *d, const struct event *ev, const char *label)
+{
+	struct search search = {.label = label};
+
+	hooks_match(d->rooms.hooks, ev, look_at, &search);
+	return search.is_found;
+}
+
 void
 dispatcher_processing(struct dispatcher *d, uint64_t after_seq, dispatcher_event_fn *fn, void *arg)
 {

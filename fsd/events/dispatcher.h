@@ -55,6 +55,8 @@ bool dispatcher_executions(struct dispatcher *d, uint64_t seq, dispatcher_exec_f
  * commit. */
 struct event *dispatcher_find(struct dispatcher *d, uint64_t seq);
 
+/* Whether a hook of this label runs for an event of this type, stack and seq. */
+bool dispatcher_would_run(struct dispatcher *d, const struct event *ev, const char *label);
 /* The events after a seq whose hooks are being run, by seq, until fn returns false. */
 typedef bool dispatcher_event_fn(void *arg, const struct event *ev);
 void dispatcher_processing(

@@ -5,6 +5,7 @@
  */
 #include "base/clock.h"
 #include "base/mem.h"
+#include "fsd/events/dispatcher.h"
 #include "fsd/events/room.h"
 #include "fsd/events/view.h"
 #include "fsd/tree/room.h"
@@ -89,6 +90,16 @@ on_committed(void *arg, int code, const struct err *err)
 	free(replay);
 }
 
+/* Whether the hook would run for the event if it were accepted now. */
+static bool
+runs_now(const struct events *events, const struct event *ev, const char *hook)
+{
+	struct event now = *ev;
+
+	now.seq = events_next_seq(events);
+	return !events->dispatcher || dispatcher_would_run(events->dispatcher, &now, hook);
+}
+
 static int
 replay_write(struct handle *h, const char *data, size_t len, struct treq *req, struct err *err)
 {
@@ -106,6 +117,12 @@ replay_write(struct handle *h, const char *data, size_t len, struct treq *req, s
 	code = parse_verb(data, len, &hook, err);
 	if (code < 0)
 		return code;
+	if (hook && !runs_now(events, view->ev, hook)) {
+		code = err_set(
+			err, EINVAL, "hook '%s' does not run for event '%s'", hook, view->id);
+		free(hook);
+		return code;
+	}
 	replay = NEW(struct replay);
 	*replay = (struct replay){.req = req, .h = h, .len = len};
 	replay->ev = copy_event(view->ev, treq_uid(req));

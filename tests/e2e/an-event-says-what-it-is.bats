@@ -110,3 +110,22 @@ output() { cat "$MNT/events/$1/hooks/$2/output"; }
 	[ -z "$(ls "$MNT/stacks/prod/events/by-status/processing")" ]
 	echo 100ms >"$MNT/config/shutdown_timeout"
 }
+
+@test "a replay for a hook that does not run for the event is refused with the reason" {
+	add_hook a <<<'return { event_type = "a.b", execute = function() return true end }'
+	add_hook b <<<'return { event_type = "a.*", execute = function() return true end }'
+	add_hook other <<<'return { event_type = "x.y", execute = function() return true end }'
+	id=$(emit a.b)
+	[ "$(final "$id")" = completed ]
+	for name in nosuch other; do
+		run bash -c "echo hook=$name >'$MNT/events/$id/replay'"
+		[[ $output == *"Invalid argument"* ]]
+		tail -n1 "$MNT/errors" | grep -q "hook '$name' does not run for event"
+	done
+	exec {fd}<>"$MNT/events/$id/replay"
+	echo hook=b >&"$fd"
+	read -r copy <&"$fd"
+	exec {fd}>&-
+	[ "$(final "$copy")" = completed ]
+	[ "$(ls "$MNT/events/$copy/hooks")" = b ]
+}

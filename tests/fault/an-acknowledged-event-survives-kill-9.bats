@@ -47,7 +47,7 @@ now_ms() { echo "${EPOCHREALTIME%???}" | tr -d .,; }
 		loadgen --mount "$MNT" --seconds 600 "$@" >/dev/null 3>&- &
 		load_pids+=($!)
 	}
-	raise --mode bulk --batch 10 --clients 2 --rate 3000 --ack "$BATS_TEST_TMPDIR/acked.bulk" --prefix b
+	raise --mode bulk --batch 20 --clients 6 --rate 4000 --ack "$BATS_TEST_TMPDIR/acked.bulk" --prefix b
 	raise --mode held --clients 2 --rate 300 --ack "$BATS_TEST_TMPDIR/acked.held" --prefix h
 	raise --mode echo --clients 1 --rate 20 --type load.sample --ack "$BATS_TEST_TMPDIR/acked.echo" --prefix s
 	up_ms=0

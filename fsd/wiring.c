@@ -309,7 +309,10 @@ wire_check(struct master *m)
 static void
 set_level(void *arg, int64_t level)
 {
-	log_set_level(((struct master *)arg)->log, (enum log_level)level);
+	struct master *m = arg;
+
+	log_set_level(m->log, (enum log_level)level);
+	workers_set_log_level(m->workers, (enum log_level)level);
 }
 
 /* Per-hook concurrency defaults to a quarter of the invocations. */

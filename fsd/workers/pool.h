@@ -180,6 +180,7 @@ void talk_run(struct worker *w, uint32_t id, const struct run *run);
 void talk_check(struct worker *w, uint32_t id, const struct check *check);
 void talk_cancel(struct worker *w, uint32_t id, enum run_result result);
 void talk_level(struct worker *w);
+void talk_forget_scripts(struct worker *w); /* each is sent again when needed */
 
 /* Handle one frame. Returns 0 or -EPROTO. */
 int talk_handle(struct worker *w, struct frame *frame, struct err *err) MUST_USE;

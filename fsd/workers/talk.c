@@ -56,6 +56,19 @@ drop_oldest(struct worker *w)
 	free(oldest);
 }
 
+void
+talk_forget_scripts(struct worker *w)
+{
+	struct script *script, *next;
+
+	HASH_ITER (hh, w->scripts, script, next) {
+		put_drop(w, script);
+		HASH_DEL(w->scripts, script);
+		free(script);
+	}
+	worker_push(w);
+}
+
 /* Make sure the worker has the script. */
 static void
 need_script(struct worker *w, const struct hook_code *code)

@@ -312,8 +312,20 @@ workers_set_limit(struct workers *w, unsigned invocations)
 void
 workers_set_defaults(struct workers *w, unsigned timeout_ms, uint64_t memory_bytes)
 {
+	bool is_same = w->memory_bytes == memory_bytes;
+	struct crew *crew;
+	struct worker *worker;
+
 	w->timeout_ms = timeout_ms;
 	w->memory_bytes = memory_bytes;
+	if (is_same)
+		return;
+	LIST_FOREACH (crew, &w->crews, link) {
+		TAILQ_FOREACH (worker, &crew->workers, link) {
+			if (!worker->is_lost)
+				talk_forget_scripts(worker); /* they were sent with the old one */
+		}
+	}
 }
 
 void

@@ -167,19 +167,6 @@ says() {
 	python3 -c 'import mmap,sys; f=open(sys.argv[1],"rb"); m=mmap.mmap(f.fileno(),0,prot=mmap.PROT_READ); sys.exit(m[:6]!=b"return")' "$MNT/hooks/a.lua" || ! command -v python3
 }
 
-@test "sixteen echos at once are committed together" {
-	before=$(awk '/^sloth_store_commits_total/ { print $2 }' "$MNT/metrics")
-	for n in $(seq 16); do
-		(for k in 1 2 3 4 5 6 7 8 9 10; do echo "{\"type\":\"a.b\",\"id\":\"w$n-$k\"}" >"$MNT/events/emit" || exit 1; done) 3>&- &
-	done
-	wait $(jobs -p | grep -v "^$FSD_PID$")
-	after=$(awk '/^sloth_store_commits_total/ { print $2 }' "$MNT/metrics")
-	wait_for 10 '[ "$(cat "$MNT/events/queue/depth")" = 0 ]'
-	[ "$(sqlite3 -readonly "$STATE/hooks.db" "SELECT count(*) FROM events WHERE id LIKE 'w%'")" = 160 ]
-	echo "# 160 events in $((after - before)) commits" >&3
-	[ $((after - before)) -lt 160 ]
-}
-
 @test "renameat2 flags are honoured" {
 	put_good a
 	cp "$BATS_TEST_TMPDIR/good.lua" "$BATS_TEST_TMPDIR/keep.lua"

@@ -127,9 +127,9 @@ $(FSD_OBJ): | $(GEN)/handlers.h
 # Written again only when the commit is another one: what includes it is not built for nothing.
 $(GEN)/source_commit.h: FORCE
 	@mkdir -p $(@D)
-	@git log -1 --format='#define SOURCE_COMMIT "%h"%n#define SOURCE_DATE "%cs"' 2>/dev/null > $@.new || \
-		printf '#define SOURCE_COMMIT "unknown"\n#define SOURCE_DATE "unknown"\n' > $@.new
-	@cmp -s $@.new $@ && rm $@.new || mv $@.new $@
+	@new=$@.$$$$; { git log -1 --format='#define SOURCE_COMMIT "%h"%n#define SOURCE_DATE "%cs"' 2>/dev/null || \
+		printf '#define SOURCE_COMMIT "unknown"\n#define SOURCE_DATE "unknown"\n'; } > $$new && \
+		if cmp -s $$new $@; then rm $$new; else mv $$new $@; fi
 FORCE:
 
 $(BUILD)/tools/runner/cmd_version.o: $(GEN)/source_commit.h
@@ -263,7 +263,7 @@ lint: ## formatting, house rules, static analysis, spelling
 	@lua5.4 tools/lint/house.lua $(C_FILES)
 	@lua5.4 tools/gen/rows.lua doc $(ROWS) | diff -u docs/tree.md - || { echo "docs/tree.md is old: make format"; exit 1; }
 	@shellcheck -x -e SC2016 $(SH_FILES) # wait_for takes its condition in single quotes
-	@luacheck -qqq --std lua54 $(LUA_FILES)
+	@luacheck -q --formatter plain --std lua54 $(LUA_FILES)
 	@cppcheck -q --std=c11 --enable=warning,portability --inline-suppr --error-exitcode=1 -j$$(nproc) \
 		--suppressions-list=tools/lint/cppcheck.txt --include=tools/lint/cppcheck.h -I. $(filter %.c,$(C_FILES))
 	@codespell -q 3 --ignore-words tools/lint/words.txt $(TEXTS)

@@ -29,6 +29,13 @@ requires() {
 	done
 }
 
+# let_others_in: open this test's directory to other users; skip where TMPDIR itself is closed to them.
+let_others_in() {
+	chmod 755 "$BATS_TEST_TMPDIR" "$BATS_RUN_TMPDIR" "$BATS_SUITE_TMPDIR" "$BATS_FILE_TMPDIR" 2>/dev/null || true
+	(cd / && setpriv --reuid 65534 --regid 65534 --clear-groups test -x "$BATS_TEST_TMPDIR") ||
+		skip "other users cannot reach ${TMPDIR:-/tmp}"
+}
+
 # is_mounted: whether the kernel has our mount.
 is_mounted() { grep -q " $MNT fuse" /proc/self/mounts; }
 

@@ -95,13 +95,13 @@ fake() {
 @test "an ordinary user has it with fusermount3" {
 	[ "$(id -u)" -eq 0 ] || skip "needs root, to be another user"
 	requires fusermount3 setpriv unshare mknod
+	let_others_in
 	getent passwd nobody >/dev/null || skip "fusermount3 wants a user with a name"
 	local copy=$BATS_TEST_TMPDIR/copy
 	mkdir -p "$copy/tools/dev" "$copy/docs/examples" "$copy/bin"
 	cp "$TOP/tools/dev/run" "$copy/tools/dev/"
 	cp -r "$TOP/docs/examples/hooks" "$copy/docs/examples/"
 	cp "$BUILD"/sloth-{fsd,worker,runner} "$copy/bin/"
-	chmod 755 "$BATS_TEST_TMPDIR" "$BATS_RUN_TMPDIR" "$BATS_SUITE_TMPDIR" "$BATS_FILE_TMPDIR" 2>/dev/null || true
 	chmod -R go+rX "$copy"
 	chown -R nobody "$HOME"
 	cat >"$copy/go" <<-'SH'
@@ -127,6 +127,7 @@ fake() {
 @test "without /dev/fuse, or where a user may not open it, one sentence says so" {
 	[ "$(id -u)" -eq 0 ] || skip "needs root, for a /dev of its own"
 	requires unshare setpriv
+	let_others_in
 	run unshare --mount --propagation private bash -ec '
 		exec 9>/dev/null
 		mount -t tmpfs none /dev

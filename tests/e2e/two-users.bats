@@ -5,7 +5,7 @@
 load functions
 setup() {
 	[ "$(id -u)" -eq 0 ] || skip "needs root, to be two users"
-	chmod 755 "$BATS_TEST_TMPDIR" "$BATS_RUN_TMPDIR" "$BATS_SUITE_TMPDIR" "$BATS_FILE_TMPDIR" 2>/dev/null || true
+	let_others_in
 	start_fsd
 }
 teardown() { cleanup; }

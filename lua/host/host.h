@@ -168,6 +168,34 @@ typedef int exec_results_fn(lua_State *L, const struct exec_result *result);
  * Options are copied.  `return exec_wait(L, &opt, results);`  May raise before it starts. */
 int exec_wait(lua_State *L, const struct exec_options *opt, exec_results_fn *results);
 
+/* ---- HTTP (transfer.c) ---------------------------------------------------------------------- */
+
+#define HTTP_BODY_MAX (16u * 1024 * 1024) /* bytes of a response; more is an error */
+
+struct http_options {
+	const char *method, *url; /* method in capitals */
+	const char *headers;      /* "Name: value" one after the other, each with its NUL */
+	size_t headers_len;
+	const char *body; /* NULL: none */
+	size_t body_len;
+	const char *proxy; /* NULL: none, whatever the environment says */
+	uint64_t timeout_ms;
+	bool is_insecure; /* take any certificate */
+};
+struct http_result {
+	int status_code;     /* 0: there was no response */
+	struct sbuf status;  /* "200 OK" */
+	struct sbuf headers; /* as in http_options, of the last response */
+	struct sbuf body;
+	uint64_t elapsed_ms;
+	const char *error; /* why it failed (then there is no response), else NULL */
+};
+typedef int http_results_fn(lua_State *L, const struct http_result *result);
+
+/* Request and wait; at most 5 redirects are followed.  Options are copied.
+ * `return http_wait(L, &opt, results);`  May raise before it starts. */
+int http_wait(lua_State *L, const struct http_options *opt, http_results_fn *results);
+
 /* ---- JSON and Lua values (json_lua.c) ------------------------------------------------------- */
 
 /* Push a JSON value: integers stay integers, reals floats; null is nil (absent in tables), or, when

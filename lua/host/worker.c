@@ -365,6 +365,7 @@ worker_free(struct worker *w)
 		(void)uv_run(&w->loop, UV_RUN_ONCE);
 	HASH_ITER (hh, w->scripts, s, next_script)
 		forget_script(w, s);
+	transfers_free(w->transfers);
 	uv_close((uv_handle_t *)&w->turn, NULL);
 	uv_close((uv_handle_t *)&w->sigchld, NULL);
 	(void)uv_run(&w->loop, UV_RUN_DEFAULT);

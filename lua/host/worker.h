@@ -82,6 +82,7 @@ struct worker {
 	uint32_t last_request;
 	struct child *children; /* started by exec, by pid */
 	uv_signal_t sigchld;
+	struct transfers *transfers; /* NULL until the first HTTP request */
 	int log_level;
 	char *home;
 	struct worker_page *page; /* where the daemon reads whose Lua runs; NULL: nobody does */
@@ -102,6 +103,12 @@ void worker_serve(struct worker *w);
 void worker_release_state(struct worker *w, struct state *st);
 /* What MSG_CHECK does, for a caller without a daemon. */
 void worker_check(struct worker *w, struct script *s, uint32_t id, uint32_t timeout_ms);
+
+/* ---- transfer.c: HTTP requests -------------------------------------------------------------- */
+
+/* Close the connections that are kept, with no request under way; the loop has to turn once more.
+ * Accepts NULL. */
+void transfers_free(struct transfers *ts);
 
 /* ---- library.c: what is compiled once per process ------------------------------------------- */
 

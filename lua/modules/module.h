@@ -52,6 +52,7 @@ int module_sleep(lua_State *L);
 int module_state(lua_State *L);
 int module_file(lua_State *L);
 int module_file_ops(lua_State *L);
+int module_http(lua_State *L);
 int module_contains(lua_State *L);
 
 #endif

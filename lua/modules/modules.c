@@ -11,6 +11,7 @@ const struct host_module host_modules[] = {
 	{"exec", module_exec},
 	{"file", module_file},
 	{"file_ops", module_file_ops},
+	{"http", module_http},
 	{"json", module_json},
 	{"log", module_log},
 	{"sleep", module_sleep},

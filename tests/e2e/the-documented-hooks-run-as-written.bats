@@ -1,9 +1,92 @@
 #!/usr/bin/env bats
-# The examples of the public documentation, with no change but where the alert file lies.
+# The examples of the public documentation, with no change but where the alert file lies, what the scaling
+# runs and which server the pipeline asks.  The pipeline's `make` runs in the home of the daemon's user.
 
 load functions
 setup() { start_fsd; }
-teardown() { cleanup; }
+teardown() {
+	[ -z "${HTTPD_PID:-}" ] || kill "$HTTPD_PID"
+	cleanup
+}
+
+# start_httpd STATUS: a server that answers with it, in $URL.
+start_httpd() {
+	mkfifo "$BATS_TEST_TMPDIR/port"
+	httpd "$1" >"$BATS_TEST_TMPDIR/port" 3>&- &
+	HTTPD_PID=$!
+	read -r port <"$BATS_TEST_TMPDIR/port"
+	URL=http://127.0.0.1:$port
+}
+
+# add_pipeline: the master anew, with a home in which make has what the pipeline asks of it.
+add_pipeline() {
+	local home=$BATS_TEST_TMPDIR/home
+
+	stop_fsd
+	mkdir "$home"
+	for target in test build deploy-staging rollback-staging; do
+		printf '%s:\n\ttouch $@\n' "$target"
+	done >"$home/Makefile"
+	HOME=$home start_fsd
+	cat >"$MNT/hooks/deployment_pipeline.lua" <<-LUA
+		local hook = {
+		  name = "deployment_pipeline",
+		  event_type = "deploy.started"
+		}
+
+		function hook.execute(event)
+		  local exec = require("exec")
+		  local http = require("http")
+		  local event_mod = require("event")
+		  local deploy = event.data.deploy
+
+		  -- Run tests
+		  local result = exec.run("make test")
+		  if result.exit_code ~= 0 then
+		    event_mod.dispatch("deploy.failed", {
+		      deploy_id = deploy.deploy_id,
+		      reason = "Tests failed"
+		    })
+		    error("Tests failed")
+		  end
+
+		  -- Build artifacts
+		  exec.run("make build")
+
+		  -- Deploy to staging first
+		  exec.run("make deploy-staging")
+
+		  -- Run smoke tests
+		  local health = http.get("$URL/health")
+		  if health.status_code ~= 200 then
+		    exec.run("make rollback-staging")
+		    event_mod.dispatch("deploy.failed", {
+		      deploy_id = deploy.deploy_id,
+		      reason = "Health check failed"
+		    })
+		    error("Staging health check failed")
+		  end
+
+		  -- Dispatch event for production deployment
+		  event_mod.dispatch("deploy.staging_success", {
+		    deploy_id = deploy.deploy_id,
+		    version = deploy.version
+		  })
+		  return true, "Staging deployment completed"
+		end
+
+		return hook
+	LUA
+	wait_for 5 'grep -qx ok "$MNT/ctl/hooks/deployment_pipeline/status"'
+}
+
+# run_pipeline FINAL: one deploy.started that ends so; its id in $id, the type of its effect in $effect.
+run_pipeline() {
+	id=$(emit '{"type":"deploy.started","data":{"deploy":{"deploy_id":"d-1","version":"v2"}}}')
+	[ "$(timeout 20 cat "$MNT/events/$id/wait")" = "$1" ]
+	[ "$(ls "$MNT/events/$id/effects" | wc -l)" -eq 1 ]
+	effect=$(cat "$MNT/events/$id/effects"/*/type)
+}
 
 @test "an alert on task.failed appends a line to a file" {
 	cat >"$MNT/hooks/failure_alert.lua" <<-LUA
@@ -137,4 +220,27 @@ Error: Connection refused" ]
 	effect=$(ls "$MNT/events/$id/effects")
 	[ "$(timeout 10 cat "$MNT/events/$effect/wait")" = completed ]
 	[ "$(cat "$MNT/events/$effect/hooks/on_failure/output")" = "Tests failed" ]
+}
+
+@test "the deployment pipeline goes on when staging is healthy" {
+	start_httpd 200
+	add_pipeline
+	run_pipeline completed
+	[ "$effect" = deploy.staging_success ]
+	[ "$(cd "$BATS_TEST_TMPDIR/home" && echo *)" = "Makefile build deploy-staging test" ]
+}
+
+@test "the deployment pipeline rolls back when staging is ill or cannot be reached" {
+	start_httpd 503
+	add_pipeline
+	run_pipeline failed
+	[ "$effect" = deploy.failed ]
+	grep -q 'Staging health check failed' "$MNT/events/$id/hooks/deployment_pipeline/error"
+	[ -e "$BATS_TEST_TMPDIR/home/rollback-staging" ]
+
+	kill "$HTTPD_PID"
+	wait "$HTTPD_PID" || HTTPD_PID=
+	run_pipeline failed
+	[ "$effect" = deploy.failed ]
+	grep -q 'Staging health check failed' "$MNT/events/$id/hooks/deployment_pipeline/error"
 }

@@ -42,7 +42,7 @@ http_server_listen(struct http_server *server, int status)
 	*server = (struct http_server){.status = status, .met = -1};
 	server->listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (bind(server->listener, (struct sockaddr *)&address, len) < 0 ||
-		listen(server->listener, 16) < 0 ||
+		listen(server->listener, 1024) < 0 ||
 		getsockname(server->listener, (struct sockaddr *)&address, &len) < 0)
 		return 0;
 	return ntohs(address.sin_port);

@@ -115,7 +115,6 @@ struct dir_edit {
 
 /* Who asks, for rooms that record it. */
 uid_t treq_uid(const struct treq *req);
-gid_t treq_gid(const struct treq *req);
 
 /* Answer a parked request: 0 or a byte count for a write, or a negative errno.  Exactly once.
  * err may be NULL; its text goes to `errors` when the code is one a person should see. */

@@ -473,12 +473,6 @@ source_close(struct source *source)
 	source_unref(source);
 }
 
-const char *
-source_path(const struct source *source)
-{
-	return source->path;
-}
-
 int
 source_scan(
 	struct source *source, void (*fn)(void *arg, const char *name), void *arg, struct err *err)

@@ -44,9 +44,6 @@ int source_open(struct tree *tree, const char *path, const char *tree_path, mode
 /* Handles still open keep their files; the directory stays on disk.  Accepts NULL. */
 void source_close(struct source *source);
 
-/* The real directory. */
-const char *source_path(const struct source *source);
-
 /* Call fn for each regular file directly below (not in subdirectories), for the first load. */
 int source_scan(struct source *source, void (*fn)(void *arg, const char *name), void *arg,
 	struct err *err) MUST_USE;

@@ -209,12 +209,6 @@ treq_uid(const struct treq *req)
 	return req->cred.uid;
 }
 
-gid_t
-treq_gid(const struct treq *req)
-{
-	return req->cred.gid;
-}
-
 /* ---- what changed --------------------------------------------------------------------------- */
 
 /* The node in use at a path; NULL when nobody has it. */

@@ -62,7 +62,6 @@ struct host_event {
 	uint32_t attempt;
 };
 const struct host_event *host_event(lua_State *L);
-uint32_t host_run_id(lua_State *L); /* the daemon's number of the run: the id of frames about it */
 uv_loop_t *host_loop(lua_State *L);
 bool host_is_check(lua_State *L); /* a throw-away load: waiting raises, do nothing irreversible */
 

@@ -395,12 +395,6 @@ host_event(lua_State *L)
 	return &invocation_of(L)->event;
 }
 
-uint32_t
-host_run_id(lua_State *L)
-{
-	return invocation_of(L)->id;
-}
-
 uv_loop_t *
 host_loop(lua_State *L)
 {

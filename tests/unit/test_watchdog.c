@@ -1,4 +1,5 @@
 /* What the watchdog calls busy: work, not sleep, also when a signal interrupts it. */
+#include "base/auto.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -7,6 +8,7 @@
 
 #include <pthread.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
@@ -29,6 +31,21 @@ on_line(void *arg, enum log_level level, const char *line, size_t len)
 }
 
 static void
+on_nothing(uv_timer_t *timer)
+{
+	(void)timer;
+}
+
+static void
+run_timer(struct rig *rig, uv_timer_cb fn, uint64_t ms)
+{
+	(void)uv_timer_start(&rig->timer, fn, ms, 0); /* fn is not NULL */
+	(void)uv_run(&rig->loop, UV_RUN_DEFAULT);
+}
+
+/* Runs a turn, so that the watchdog has something to measure from: a timer that is due when the
+ * loop starts fires before its first preparation. */
+static void
 rig_start(struct rig *rig)
 {
 	*rig = (struct rig){0};
@@ -37,6 +54,7 @@ rig_start(struct rig *rig)
 	rig->watchdog = watchdog_start(&rig->loop, rig->log);
 	(void)uv_timer_init(&rig->loop, &rig->timer); /* cannot fail */
 	rig->timer.data = rig;
+	run_timer(rig, on_nothing, 0);
 }
 
 static void
@@ -50,13 +68,6 @@ rig_stop(struct rig *rig)
 	sbuf_fini(&rig->lines);
 }
 
-static void
-run_timer(struct rig *rig, uv_timer_cb fn, uint64_t ms)
-{
-	(void)uv_timer_start(&rig->timer, fn, ms, 0); /* fn is not NULL */
-	(void)uv_run(&rig->loop, UV_RUN_DEFAULT);
-}
-
 /* Use the processor for 20 ms of this thread's time. */
 static void
 work(void)
@@ -67,12 +78,6 @@ work(void)
 	do
 		(void)clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
 	while ((now.tv_sec - from.tv_sec) * NS_PER_S + now.tv_nsec - from.tv_nsec < 20 * NS_PER_MS);
-}
-
-static void
-on_nothing(uv_timer_t *timer)
-{
-	(void)timer;
 }
 
 /* The next preparation counts the turn of this callback. */
@@ -136,6 +141,17 @@ START_TEST(sleep_is_not_work)
 }
 END_TEST
 
+/* How many turns were at most as long as the limit, in seconds. */
+static unsigned long
+counted(const struct sbuf *metrics, const char *limit)
+{
+	AUTO(free) char *bucket = mem_printf("_bucket{le=\"%s\"} ", limit);
+	const char *at = strstr(metrics->data, bucket);
+
+	ck_assert_ptr_nonnull(at);
+	return strtoul(at + strlen(bucket), NULL, 10);
+}
+
 START_TEST(a_long_turn_is_told_and_counted)
 {
 	struct sbuf metrics = {0};
@@ -146,8 +162,7 @@ START_TEST(a_long_turn_is_told_and_counted)
 	ck_assert_ptr_nonnull(
 		strstr(sbuf_str(&rig.lines), "a turn of the core loop kept the core"));
 	watchdog_metrics(rig.watchdog, &metrics);
-	ck_assert_ptr_nonnull(strstr(metrics.data, "{le=\"0.01\"} 1\n"));
-	ck_assert_ptr_nonnull(strstr(metrics.data, "_count 2\n"));
+	ck_assert_uint_eq(counted(&metrics, "0.01") + 1, counted(&metrics, "+Inf"));
 	sbuf_fini(&metrics);
 	rig_stop(&rig);
 }
@@ -173,8 +188,7 @@ START_TEST(a_request_that_waited_was_not_work)
 
 	rig_start(&rig);
 	run_timer(&rig, on_slow_wait, 1);
-	ck_assert_ptr_nonnull(
-		strstr(sbuf_str(&rig.lines), "readdir took 20 ms with less than 1 ms of CPU"));
+	ck_assert_ptr_nonnull(strstr(sbuf_str(&rig.lines), "readdir took 20 ms with less than "));
 	watchdog_metrics(rig.watchdog, &metrics);
 	ck_assert_ptr_nonnull(strstr(metrics.data, "sloth_loop_waits_total 1\n"));
 	sbuf_fini(&metrics);

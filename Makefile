@@ -198,7 +198,8 @@ $(BUILD)/tests/test_%: tests/unit/test_%.c $(BUILD)/libfsd.a
 	$(call step,LINK)
 	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP $(LDFLAGS) -o $@ $< $(BUILD)/libfsd.a $(call libs,$(FSD_PKGS) $(TEST_PKGS))
 
-PROVE := prove --timer -j$(shell nproc)
+# A test that fails says so with its message, bats' and a fuzzer's in comments.
+PROVE := prove --timer --failures --comments -j$(shell nproc)
 matching = $(if $(T),$(foreach t,$(1),$(if $(findstring $(T),$(t)),$(t))),$(1))
 UNIT_RUN = $(call matching,$(UNIT_BIN))
 unit: $$(UNIT_RUN) ## unit tests only (T=name runs what matches)
@@ -207,7 +208,7 @@ unit: $$(UNIT_RUN) ## unit tests only (T=name runs what matches)
 E2E := $(sort $(wildcard tests/e2e/*.bats tests/fault/*.bats))
 E2E_RUN = $(call matching,$(E2E))
 e2e: all tools ## end-to-end tests on a real mount (T=name runs what matches)
-	$(if $(E2E_RUN),@BUILD=$(CURDIR)/$(BUILD) $(PROVE) -e 'bats --tap' $(E2E_RUN),@echo "no end-to-end test matches '$(T)'")
+	$(if $(E2E_RUN),@BUILD=$(CURDIR)/$(BUILD) $(PROVE) -e 'bats --tap --print-output-on-failure' $(E2E_RUN),@echo "no end-to-end test matches '$(T)'")
 
 # A fuzzer is linked like a unit test, from objects made for it by clang.
 FUZZ := $(patsubst tests/fuzz/%.c,build/fuzz/bin/%,$(wildcard tests/fuzz/*.c))

@@ -20,6 +20,13 @@ int64_t clock_real_ns(void);
 /* Now, in ns since some moment; never goes back. */
 int64_t clock_mono_ns(void);
 
+/* Now, in ns since 1970 as this process's first call of it saw the clock: near the real time, but
+ * it never jumps.  For what is due at a time and must not mind a clock that is set. */
+int64_t clock_steady_ns(void);
+/* Between the two, by the difference they have now. */
+int64_t clock_steady_of_real(int64_t real_ns);
+int64_t clock_real_of_steady(int64_t steady_ns);
+
 /* Write the time as RFC 3339 in UTC with nine decimals.  Times outside the years 0 to 9999 are
  * written as the nearest of them. */
 void clock_format(int64_t ns, char ret_text[CLOCK_TEXT_MAX]);

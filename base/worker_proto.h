@@ -21,10 +21,11 @@ enum msg {
 
 	/* Put a script in: u64 hook_id, u32 version, str name ("x" or "x@stack"), str stack,
 	 * str path (for tracebacks: "hooks/x.lua"), str source, u64 memory_bytes, str lib_dirs (one
-	 * a line: where `require` looks).  Sent once per worker before the first
-	 * MSG_RUN of that version. */
+	 * a line: where `require` looks), str match (conditions, lines `path OP value`; "" none).
+	 * Sent once per worker before the first MSG_RUN of that version. */
 	MSG_SCRIPT = 1,
-	/* Run it: u64 hook_id, u32 version, u32 attempt, u32 timeout_ms, u64 event_seq, str
+	/* Run it: u64 hook_id, u32 version, u32 enum run_part, u32 count (events this run stands
+	 * for), u32 attempt, u32 timeout_ms, u64 event_seq, str
 	 * event_id, str type, u64 timestamp_ns, str stack, str agent, str run_id, str severity, str
 	 * source, str cause_id, str data (JSON). id = the run. */
 	MSG_RUN = 2,
@@ -78,7 +79,12 @@ enum state_op {
 	STATE_CLEAR,  /* all keys of the stack that begin with key */
 };
 
-enum run_result { RUN_SUCCESS, RUN_FAILED, RUN_TIMEOUT, RUN_INTERRUPTED };
+/* What of a run is wanted: its conditions (match, filter), the hook itself, or one after the other.
+ * Conditions alone end as RUN_SUCCESS or RUN_FILTERED. */
+enum run_part { RUN_WHOLE, RUN_CONDITIONS, RUN_EXECUTE };
+
+/* RUN_FILTERED: a condition was not met; the message says which and what the value was. */
+enum run_result { RUN_SUCCESS, RUN_FAILED, RUN_TIMEOUT, RUN_INTERRUPTED, RUN_FILTERED };
 
 /* ---- the zygote --------------------------------------------------------------------------------
  *

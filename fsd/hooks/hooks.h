@@ -19,6 +19,7 @@ struct tree;
 struct lane;
 struct run;
 struct check_request;
+struct hook_rules;
 
 /* What the registry needs of the rooms above it; wired in main.c (and faked in tests). */
 struct hooks_services {
@@ -81,10 +82,11 @@ struct hook_code {
 	char *lib_dirs; /* real directories, one a line */
 	uid_t uid;
 	gid_t gid;
-	unsigned timeout_ms;   /* 0: config/hook_timeout */
-	uint64_t memory_bytes; /* 0: config/hook_memory */
-	unsigned concurrency;  /* 0: the default */
-	bool is_removed;       /* the hook's file is gone */
+	unsigned timeout_ms;            /* 0: config/hook_timeout */
+	uint64_t memory_bytes;          /* 0: config/hook_memory */
+	unsigned concurrency;           /* 0: the default */
+	const struct hook_rules *rules; /* never NULL; lives as long as the version */
+	bool is_removed;                /* the hook's file is gone */
 };
 struct hook_code *hook_code_ref(struct hook_code *code);
 void hook_code_unref(struct hook_code *code);

@@ -80,14 +80,28 @@ struct execution {
 	enum exec_status status;
 	unsigned attempts;
 	int64_t started_ns, duration_ns;
-	char *message; /* second value returned; NULL */
-	char *output;  /* what print and log wrote, then message; NULL */
-	char *error;   /* NULL on success */
+	char *message;  /* second value returned; NULL */
+	char *output;   /* what print and log wrote, then message; NULL */
+	char *error;    /* NULL on success */
+	int64_t due_ns; /* held: real time at which it is looked at again; else 0 */
+	char *why;      /* the rule and the values that decided; NULL: nothing but the match */
 	STAILQ_ENTRY(execution) link;
 };
 STAILQ_HEAD(execution_list, execution);
 
 void execution_free(struct execution *ex); /* accepts NULL */
+
+/* What a hook's gate has counted for one value of its group_by, in the gate's own words. */
+struct gate_count {
+	uint64_t hook_id;
+	char *key;          /* "" when the hook groups by nothing */
+	char *value;        /* NULL: forget it */
+	int64_t expires_ns; /* real time after which it says nothing any more */
+	STAILQ_ENTRY(gate_count) link;
+};
+STAILQ_HEAD(gate_count_list, gate_count);
+
+void gate_count_free(struct gate_count *c); /* accepts NULL */
 
 /* A version of a hook: matched events from from_seq up to, not including, to_seq. */
 struct hook_version {

@@ -62,6 +62,14 @@ void store_append(struct store *store, struct event **events, size_t count, stor
 void store_finish(struct store *store, struct execution_list *executions, struct event **finished,
 	size_t count, store_done_fn *done, void *arg);
 
+/* Record what a gate decided, before anything runs by it: counts, and executions that are not final
+ * (held with due_ns, or running: admitted).  Works inside the reserve.  Takes: both lists' members.
+ */
+void store_admit(struct store *store, struct execution_list *executions,
+	struct gate_count_list *counts, store_done_fn *done, void *arg);
+/* All counts that have not expired.  Blocks: yes (start only). */
+int store_load_counts(
+	struct store *store, struct gate_count_list *ret_counts, struct err *err) MUST_USE;
 /* Delete events with their executions; unfinished ones give -EBUSY. */
 void store_delete_event(struct store *store, uint64_t seq, store_done_fn *done, void *arg);
 
@@ -105,6 +113,11 @@ typedef void store_pending_fn(
 	void *arg, int code, struct event_list *events, struct execution_list *executions);
 void store_read_pending(
 	struct store *store, uint64_t after_seq, size_t limit, store_pending_fn *done, void *arg);
+
+/* Unfinished events with an execution that is held and due by then, earliest first, with all their
+ * executions; code as in store_read_pending. */
+void store_read_due(
+	struct store *store, int64_t until_ns, size_t limit, store_pending_fn *done, void *arg);
 
 /* Executions of one hook, newest first. */
 typedef void store_executions_fn(void *arg, int code, struct execution_list *executions);

@@ -167,6 +167,8 @@ status_of(uint32_t result)
 		return EXEC_TIMEOUT;
 	case RUN_INTERRUPTED:
 		return EXEC_INTERRUPTED;
+	case RUN_FILTERED:
+		return EXEC_FILTERED;
 	case RUN_FAILED:
 		break;
 	}

@@ -23,6 +23,8 @@ struct run {
 	struct hook_code *code; /* source loaded */
 	struct event *event;
 	unsigned attempt; /* from 1 */
+	enum run_part part;
+	unsigned count; /* events this run stands for; 0 is 1 */
 	bool is_dry; /* ctl/hooks/<hook>/test: events and state go through, nothing is recorded */
 	void (*started)(struct run *run);                           /* may be NULL */
 	void (*done)(struct run *run, struct run_outcome *outcome); /* exactly once */
@@ -32,7 +34,7 @@ struct run {
 };
 
 struct run_outcome {
-	enum exec_status status; /* success, failed, timeout, interrupted */
+	enum exec_status status; /* success, failed, timeout, interrupted, filtered */
 	/* The pool's until done returns; take by TAKE(). */
 	char *message, *error;
 	char *output; /* its last line is the message */

@@ -7,6 +7,7 @@
  */
 #include "base/clock.h"
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <string.h>
 #include <time.h>
@@ -34,6 +35,39 @@ int64_t
 clock_mono_ns(void)
 {
 	return clock_ns(CLOCK_MONOTONIC);
+}
+
+/* What lies between the two clocks, as the first call saw it.  Threads that are first together may
+ * see it a little differently: one of them decides for all. */
+static int64_t
+steady_offset_ns(void)
+{
+	static _Atomic int64_t offset; /* 0: not seen; the clocks never agree to the nanosecond */
+	int64_t none = 0, seen;
+
+	if (offset == 0) {
+		seen = clock_ns(CLOCK_REALTIME) - clock_ns(CLOCK_BOOTTIME);
+		(void)atomic_compare_exchange_strong(&offset, &none, seen); /* another was first */
+	}
+	return offset;
+}
+
+int64_t
+clock_steady_ns(void)
+{
+	return steady_offset_ns() + clock_ns(CLOCK_BOOTTIME);
+}
+
+int64_t
+clock_steady_of_real(int64_t real_ns)
+{
+	return real_ns + (clock_steady_ns() - clock_real_ns());
+}
+
+int64_t
+clock_real_of_steady(int64_t steady_ns)
+{
+	return steady_ns + (clock_real_ns() - clock_steady_ns());
 }
 
 /* Days since 1970-01-01 of a date of the years 0 to 9999. */

@@ -21,9 +21,10 @@ int64_t clock_real_ns(void);
 int64_t clock_mono_ns(void);
 
 /* Now, in ns since 1970 as this process's first call of it saw the clock: near the real time, but
- * it never jumps.  For what is due at a time and must not mind a clock that is set. */
+ * it never jumps, and it goes on while the machine sleeps.  For what is due at a time and must not
+ * mind a clock that is set. */
 int64_t clock_steady_ns(void);
-/* Between the two, by the difference they have now. */
+/* Between the two, by the difference they have now; good to a few microseconds. */
 int64_t clock_steady_of_real(int64_t real_ns);
 int64_t clock_real_of_steady(int64_t steady_ns);
 

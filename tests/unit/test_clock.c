@@ -58,6 +58,18 @@ START_TEST(test_clocks_advance)
 }
 END_TEST
 
+START_TEST(test_the_steady_clock_is_near_the_real_one)
+{
+	int64_t before = clock_real_ns(), steady = clock_steady_ns(), slack = NS_PER_S;
+
+	ck_assert_int_ge(steady, before - slack);
+	ck_assert_int_le(steady, clock_real_ns() + slack);
+	ck_assert_int_ge(clock_steady_ns(), steady);
+	ck_assert_int_lt(llabs(clock_steady_of_real(before) - before), slack);
+	ck_assert_int_lt(llabs(clock_real_of_steady(clock_steady_of_real(before)) - before), slack);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -67,6 +79,7 @@ main(void)
 	tcase_add_test(tc, test_cases);
 	tcase_add_test(tc, test_every_day_as_the_c_library_says);
 	tcase_add_test(tc, test_clocks_advance);
+	tcase_add_test(tc, test_the_steady_clock_is_near_the_real_one);
 	suite_add_tcase(s, tc);
 	return suite_run(s);
 }

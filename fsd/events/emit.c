@@ -94,12 +94,19 @@ piece_end(struct piece *p, int code, const struct err *err)
 		talk_free(talk);
 }
 
-/* The record that condemned the piece is dropped with what earlier writes brought of it. */
+/* The record that condemned the piece is dropped with what earlier writes brought of it.  But an
+ * object that is unfinished at a close may only have lost one of several descriptors: a shell's
+ * `printf ... >&8` closes a copy after each piece.  The close fails, for those who look, and the
+ * rest may still come; the last close judges. */
 static void
 piece_refuse(struct piece *p)
 {
 	struct events_figures *figures = &p->talk->events->figures;
 
+	if (p->is_flush && p->req && p->talk->state.scan.kind == SCAN_OBJECT) {
+		piece_end(p, p->batch.code, NULL);
+		return;
+	}
 	figures->refused++;
 	if (p->is_flush)
 		figures->dropped++;

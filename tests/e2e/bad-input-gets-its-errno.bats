@@ -13,7 +13,7 @@ refused() {
 }
 last_error() { tail -n1 "$MNT/errors"; }
 
-@test "malformed JSON: echo reports it, errors has line and column, nothing is stored" {
+@test "A01: malformed JSON: echo reports it, errors has line and column, nothing is stored" {
 	refused "echo '{\"type\":\"a.b\",}' > $MNT/events/emit" "Invalid argument"
 	last_error | grep -q 'line 1'
 	last_error | grep -q 'column'
@@ -21,13 +21,13 @@ last_error() { tail -n1 "$MNT/errors"; }
 	[ -z "$(ls "$MNT/events/by-type" | grep a.b)" ]
 }
 
-@test "a record cut short at close leaves a line in errors" {
+@test "A01: a record cut short at close leaves a line in errors" {
 	printf '{"type":"a.b","data":{' >"$MNT/events/emit" || true
 	wait_for 5 'last_error | grep -q "events/emit"'
 	last_error | grep -q 'not finished'
 }
 
-@test "an object over many writes is one event; lines are one each" {
+@test "A02: an object over many writes is one event; lines are one each" {
 	printf '%s\n' '{' '"type":"a.pretty",' '"data":{"n":1}' '}' >"$MNT/events/emit"
 	[ "$(ls "$MNT/events/by-type/a.pretty" | grep -vc stream)" -eq 1 ]
 	printf '{"type":"a.line"}\n{"type":"a.line"}\n{"type":"a.line"}\n' >"$MNT/events/emit"
@@ -41,7 +41,7 @@ last_error() { tail -n1 "$MNT/errors"; }
 	[ "$(ls "$MNT/events/by-type/a.good" | wc -l)" -eq 2 ]
 }
 
-@test "an event over 1 MiB is EFBIG and not stored" {
+@test "A06: an event over 1 MiB is EFBIG and not stored" {
 	{ printf '{"type":"a.big","data":{"x":"'; head -c 1100000 /dev/zero | tr '\0' x; printf '"}}\n'; } >"$BATS_TEST_TMPDIR/big"
 	refused "cat $BATS_TEST_TMPDIR/big > $MNT/events/emit" "File too large"
 	[ -z "$(ls "$MNT/events/by-type/a.big")" ]
@@ -68,7 +68,7 @@ last_error() { tail -n1 "$MNT/errors"; }
 	wait_for 5 'grep -q "entry point\|execute\|on_event" "$MNT/ctl/hooks/none/status"'
 }
 
-@test "a broken edit leaves the last good version in service" {
+@test "A11: a broken edit leaves the last good version in service" {
 	add_hook a <<<'return { event_type = "a.b", execute = function() print("good") return true end }'
 	echo 'return {{{' >"$MNT/hooks/a.lua"
 	wait_for 5 'grep -q "a.lua:.*version 1 still in service" "$MNT/ctl/hooks/a/status"'
@@ -163,7 +163,7 @@ misbehave() {
 	for p in $(pgrep -P "$(pgrep -P "$FSD_PID" -f zygote)"); do [ -z "$(pgrep -P "$p")" ]; done
 }
 
-@test "a chain of events that cause each other stops at 16" {
+@test "A19: a chain of events that cause each other stops at 16" {
 	add_hook loop <<<'return { event_type = "a.loop", execute = function(event) local ok, why = event.dispatch("a.loop", {}) return ok, why end }'
 	emit '{"type":"a.loop"}'
 	wait_for 15 '[ -n "$(ls "$MNT/events/by-status/failed")" ]'

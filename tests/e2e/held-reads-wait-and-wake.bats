@@ -20,14 +20,14 @@ ms() {
 	echo "$best"
 }
 
-@test "O_NONBLOCK gives EAGAIN where a read would wait, and data where it would not" {
+@test "A15: O_NONBLOCK gives EAGAIN where a read would wait, and data where it would not" {
 	[ "$(fileops nonblock "$MNT/events/by-type/a.b/stream")" = EAGAIN ]
 	id=$(emit '{"type":"a.b"}')
 	timeout 5 cat "$MNT/events/$id/wait"
 	[ "$(fileops nonblock "$MNT/events/$id/status")" = completed ]
 }
 
-@test "poll, select and epoll wake when there is something to read" {
+@test "A15: poll, select and epoll wake when there is something to read" {
 	for way in poll select epoll; do
 		fileops wake $way "$MNT/events/by-type/a.b/stream" >"$BATS_TEST_TMPDIR/$way" &
 		pid=$!
@@ -46,14 +46,14 @@ ms() {
 	[ "$(fileops wake poll "$MNT/events/$id/wait")" = "$(printf 'waiting\nreadable\ncompleted')" ]
 }
 
-@test "SIGINT ends a held read with EINTR within 50 ms, and timeout ends cat" {
+@test "A14: SIGINT ends a held read with EINTR within 50 ms, and timeout ends cat" {
 	[ "$(fileops interrupt "$MNT/events/by-type/a.b/stream")" = EINTR ]
 	run timeout 5 timeout -s INT 0.1 cat "$MNT/events/by-type/a.b/stream"
 	[ "$status" -eq 124 ]
 	wait_for 5 '[ "$(metric sloth_fuse_parked)" -eq 1 ]' # the reading of metrics itself
 }
 
-@test "500 blocked readers cost no thread and do not slow ls, and all get the next event" {
+@test "A14: 500 blocked readers cost no thread and do not slow ls, and all get the next event" {
 	local root events
 	root=$(ms ls "$MNT")
 	events=$(ms ls "$MNT/events")

@@ -42,7 +42,7 @@ says() {
 	[ -s "$BATS_TEST_TMPDIR/whole/hooks/a.lua" ]
 }
 
-@test "tail -f follows the event log" {
+@test "A16: tail -f follows the event log" {
 	timeout 20 tail -n0 -f "$MNT/events/log" >"$BATS_TEST_TMPDIR/out" 3>&- &
 	tail_pid=$!
 	for n in 1 2 3; do emit '{"type":"a.b"}'; done
@@ -52,7 +52,7 @@ says() {
 	kill "$tail_pid"
 }
 
-@test "tail -F follows the event log across a rotation" {
+@test "A16: tail -F follows the event log across a rotation" {
 	echo 4K >"$MNT/config/events_log_max_bytes"
 	emit '{"type":"a.b"}'
 	timeout 40 tail -n0 -F "$MNT/events/log" >"$BATS_TEST_TMPDIR/out" 2>/dev/null 3>&- &
@@ -64,7 +64,7 @@ says() {
 	kill "$tail_pid"
 }
 
-@test "less +F follows the event log" {
+@test "A16: less +F follows the event log" {
 	requires less tmux
 	tmux -L "sloth$$" -f /dev/null new-session -d -x 200 -y 40 "less +F '$MNT/events/log'" 3>&-
 	emit '{"type":"a.seen"}'
@@ -156,7 +156,7 @@ says() {
 	wait_for 5 '[ "$(ls "$MNT/ctl/hooks" | tr "\n" " ")" = "t1 t2 t3 " ]'
 }
 
-@test "mmap, dd, truncate and sizes behave as on a disk" {
+@test "A17: mmap, dd, truncate and sizes behave as on a disk" {
 	put_good a
 	[ "$(dd if="$MNT/hooks/a.lua" bs=1 2>/dev/null | cksum)" = "$(cksum <"$BATS_TEST_TMPDIR/good.lua")" ]
 	printf 'tail' | dd of="$MNT/hooks/note.txt" oflag=append conv=notrunc 2>/dev/null

@@ -65,7 +65,7 @@ await_end() { wait_for "$2" "! kill -0 $1 2>/dev/null || grep -q '^State:.Z' /pr
 	stop_fsd
 }
 
-@test "the bare mountpoint takes no files" {
+@test "A18: the bare mountpoint takes no files" {
 	[ "$(id -u)" != 0 ] || skip "root may write anywhere"
 	start_fsd
 	stop_fsd

@@ -107,7 +107,7 @@ settled() { wait_for 20 '[ "$(cat "$MNT/events/queue/depth")" = 0 ]'; }
 	wait_for 10 'emit "{\"type\":\"a.b\"}" >/dev/null; [ "$(stat -c %s "$STATE/hooks.db-wal")" -lt $((16 * 1024 * 1024)) ]'
 }
 
-@test "an open listing and a slow reader do not make the WAL grow" {
+@test "A27: an open listing and a slow reader do not make the WAL grow" {
 	for n in $(seq 2000); do echo '{"type":"a.b"}'; done >"$MNT/events/emit"
 	exec 8<"$MNT/events" 9<"$MNT/events/by-type/a.b" # directories, held open
 	mkfifo "$BATS_TEST_TMPDIR/hold"

@@ -21,7 +21,7 @@ fill() {
 	timeout 10 cat "$MNT/events/$ID/wait"
 }
 
-@test "every listed file gives another user what its mode says, and no more" {
+@test "A38: every listed file gives another user what its mode says, and no more" {
 	fill
 	# the owner reads everything first: none of it may leak through caches
 	find "$MNT" -type f -perm /444 -exec head -c1 {} + >/dev/null 2>&1
@@ -43,7 +43,7 @@ fill() {
 	done < <(find "$MNT" -printf '%y\t%m\t%p\n')
 }
 
-@test "another user cannot emit, save hooks or change settings, until chmod lets them" {
+@test "A13: another user cannot emit, save hooks or change settings, until chmod lets them" {
 	fill
 	! as_other bash -c "echo '{\"type\":\"a.b\"}' > '$MNT/events/emit'" 2>/dev/null
 	! as_other bash -c "echo x > '$MNT/hooks/b.lua'" 2>/dev/null
@@ -55,6 +55,9 @@ fill() {
 	chown 65534 "$MNT/ctl/hooks/a/enabled"
 	as_other bash -c "echo 0 > '$MNT/ctl/hooks/a/enabled'"
 	[ "$(cat "$MNT/ctl/hooks/a/enabled")" = 0 ]
+	ID=$(emit '{"type":"a.b"}')
+	timeout 10 cat "$MNT/events/$ID/wait"
+	[ -z "$(ls "$MNT/events/$ID/hooks")" ]
 }
 
 @test "modes and owners survive a restart" {

@@ -48,7 +48,7 @@ refused_while_results_commit() {
 	[ "$(query "SELECT count(*) FROM events WHERE type='a.more'")" = 1 ]
 }
 
-@test "a file system that fills up: ENOSPC, results commit, and intake opens when space is there" {
+@test "A26: a file system that fills up: ENOSPC, results commit, and intake opens when space is there" {
 	requires sqlite3
 	[ "$(id -u)" -eq 0 ] || skip "needs root, to mount a small file system"
 	mkdir -p "$STATE"
@@ -91,7 +91,7 @@ refused_while_results_commit() {
 	[ "$(query "PRAGMA integrity_check")" = ok ]
 }
 
-@test "a backlog of many times the buffer is drained completely, also over a SIGKILL" {
+@test "A24: a backlog of many times the buffer is drained completely, also over a SIGKILL" {
 	requires sqlite3
 	start_fsd --set event_buffer=16 --set workers=8
 	add_hook slow <<<'return { event_type = "load.test", concurrency = 8, execute = function(event) sleep(0.002) return true end }'

@@ -18,7 +18,7 @@ refused_beside() {
 	grep -q "$pid" "$BATS_TEST_TMPDIR/second" || { cat "$BATS_TEST_TMPDIR/second"; return 1; }
 }
 
-@test "SIGKILL with a busy cwd and blocked readers: the next start mounts at the same place" {
+@test "A18: SIGKILL with a busy cwd and blocked readers: the next start mounts at the same place" {
 	start_fsd
 	add_hook long <<<'return { event_type = "a.long", execute = function() sleep(60) return true end }'
 	id=$(emit '{"type":"a.long"}')
@@ -69,7 +69,7 @@ refused_beside() {
 	grep -q CREATE "$BATS_TEST_TMPDIR/heard"
 }
 
-@test "a second master on the same state is refused in one sentence, in front and as a daemon" {
+@test "A28: a second master on the same state is refused in one sentence, in front and as a daemon" {
 	start_fsd
 	add_hook slow <<<'return { event_type = "a.slow", execute = function() sleep(1) return true end }'
 	id=$(emit '{"type":"a.slow"}')

@@ -36,7 +36,7 @@ remember_final() { query "SELECT id, status FROM events WHERE status IN ('comple
 
 now_ms() { echo "${EPOCHREALTIME%???}" | tr -d .,; }
 
-@test "acknowledged events survive $ROUNDS SIGKILLs, each with its records" {
+@test "A22: acknowledged events survive $ROUNDS SIGKILLs, each with its records" {
 	requires sqlite3 flock
 	LOCKS=$BATS_TEST_TMPDIR/locks
 	mkdir "$LOCKS"

@@ -3,14 +3,15 @@
  * back everything that finished meanwhile. */
 #include "fsd/lane.h"
 
+#include "base/clock.h"
 #include "base/mem.h"
 
 #include <assert.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
-#include <stdbool.h>
 #include <stdlib.h>
+#include <time.h>
 
 struct lane {
 	pthread_t thread;
@@ -55,6 +56,26 @@ lane_next(struct lane *lane, struct lane_jobs *jobs)
 	has_work = !STAILQ_EMPTY(jobs);
 	pthread_mutex_unlock(&lane->lock);
 	return has_work;
+}
+
+bool
+lane_await(struct lane *lane, struct lane_jobs *jobs, int64_t until_ns)
+{
+	struct timespec at = {
+		.tv_sec = until_ns / NS_PER_S, .tv_nsec = (long)(until_ns % NS_PER_S)};
+	bool has_more;
+	int rc = 0;
+
+	pthread_mutex_lock(&lane->lock);
+	while (STAILQ_EMPTY(&lane->todo) && !lane->is_stopping && rc == 0) {
+		lane->is_waiting = true;
+		rc = pthread_cond_clockwait(&lane->more, &lane->lock, CLOCK_MONOTONIC, &at);
+	}
+	lane->is_waiting = false;
+	has_more = !STAILQ_EMPTY(&lane->todo);
+	STAILQ_CONCAT(jobs, &lane->todo);
+	pthread_mutex_unlock(&lane->lock);
+	return has_more;
 }
 
 static void

@@ -7,7 +7,9 @@
 #ifndef SLOTH_FSD_LANE_H
 #define SLOTH_FSD_LANE_H
 
+#include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/queue.h>
 #include <uv.h>
 
@@ -34,6 +36,11 @@ struct lane *lane_start(uv_loop_t *loop, const char *name, lane_batch_fn *batch,
  * and keeps nothing open that the process closes by dying.  For calls that may hang until then.
  * Returns when that is so. */
 struct lane *lane_start_apart(uv_loop_t *loop, const char *name);
+
+/* For a batch function that has reason to expect company: sleep until more is queued, which is
+ * added behind jobs, or until the time of clock_mono_ns().  Returns whether there was more; at once
+ * when the lane is to stop.  Lane thread. */
+bool lane_await(struct lane *lane, struct lane_jobs *jobs, int64_t until_ns);
 
 /* Queue a job.  Takes: job.  Thread: core.  Blocks: no. */
 void lane_submit(struct lane *lane, struct lane_job *job);

@@ -261,6 +261,7 @@ store_finish(struct store *store, struct execution_list *executions, struct even
 	struct execution *ex;
 
 	f->job.write = finish_write;
+	f->job.may_wait = true;
 	STAILQ_INIT(&f->executions);
 	if (executions)
 		STAILQ_CONCAT(&f->executions, executions);

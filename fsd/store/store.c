@@ -250,6 +250,7 @@ store_open(
 		return rc;
 	}
 	store->write_lane = lane_start(loop, "store-write", writer_batch, &store->writer);
+	store->writer.lane = store->write_lane;
 	store->point.lane = lane_start(loop, "store-point", NULL, NULL);
 	store->lists.lane = lane_start(loop, "store-lists", NULL, NULL);
 	store->upkeep = upkeep_new(store);

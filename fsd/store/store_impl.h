@@ -42,6 +42,7 @@ struct store_job {
 	struct err err;
 	size_t cost_bytes;
 	bool is_intake; /* refused while the disk is nearly full */
+	bool may_wait;  /* a moment, for company in its commit */
 	bool is_quiet;  /* upkeep's own: asks for no upkeep after it */
 	/* Writer lane, inside the transaction of the group; may be called again after a rollback,
 	 * so it sets every result anew.  Returns 0 when the transaction may go on (a refusal is in

@@ -23,6 +23,7 @@
 #define PAGE_BYTES      4096
 #define WAL_LIMIT_PAGES (64 * 1024 * 1024 / PAGE_BYTES)
 #define READERS_WAIT_MS 50 /* writes wait meanwhile */
+#define COMPANY_NS      (500 * NS_PER_US)
 
 /* ---- counters ------------------------------------------------------------------------------- */
 
@@ -124,6 +125,30 @@ look_for_space(struct writer *w)
 	free_bytes = (uint64_t)fs.f_bavail * fs.f_frsize;
 	need = w->reserve_bytes + (uint64_t)(w->wal_pages - w->wal_moved) * PAGE_BYTES;
 	w->is_full = free_bytes < need;
+}
+
+/* Whoever sends events one after another sends the next one when the last was committed, just when
+ * the results of that one arrive here.  Results are in no hurry, so they wait for that next event
+ * and share its commit; committed by themselves they would make it wait for a second one.  Done
+ * only while events are seen to follow each other, so that a single one's end is recorded at once.
+ */
+static bool
+may_wait(const struct lane_jobs *jobs)
+{
+	const struct lane_job *job;
+
+	STAILQ_FOREACH (job, jobs, link)
+		if (!((const struct store_job *)job)->may_wait)
+			return false;
+	return true;
+}
+
+static void
+await_company(struct writer *w, struct lane_jobs *jobs)
+{
+	while (w->intake_gap_ns < COMPANY_NS && may_wait(jobs))
+		if (!lane_await(w->lane, jobs, w->intake_end_ns + COMPANY_NS))
+			w->intake_gap_ns = INT64_MAX; /* nobody followed: wait no more */
 }
 
 static int
@@ -237,9 +262,15 @@ writer_batch(void *arg, struct lane_jobs *jobs, struct lane_jobs *finished)
 		STAILQ_INSERT_TAIL(finished, first, link);
 		return;
 	}
-	if (take_group(jobs, &group))
-		look_for_space(w);
+	await_company(w, jobs);
+	if (!take_group(jobs, &group)) {
+		run_group(w, &group, finished);
+		return;
+	}
+	w->intake_gap_ns = clock_mono_ns() - w->intake_end_ns;
+	look_for_space(w);
 	run_group(w, &group, finished);
+	w->intake_end_ns = clock_mono_ns();
 }
 
 /* ---- checkpoints ---------------------------------------------------------------------------- */

@@ -31,6 +31,9 @@ struct writer {
 	size_t delta_count, delta_cap;
 	int wal_pages; /* in the log, of which wal_moved are in the database too */
 	int wal_moved;
+	struct lane *lane;     /* the writer's own, set before the first job */
+	int64_t intake_end_ns; /* when the last group with intake was committed, */
+	int64_t intake_gap_ns; /* and how long after the one before it the next came */
 	/* Written here, read by the core. */
 	_Atomic uint64_t reserve_bytes; /* the other way round */
 	_Atomic uint64_t commits, last_commit_ns;

@@ -1,4 +1,5 @@
 /* fsd/lane.c: order, batches with a tail left over, stop with work queued. */
+#include "base/clock.h"
 #include "base/mem.h"
 #include "fsd/lane.h"
 #include "tests/unit/suite.h"
@@ -73,6 +74,58 @@ by_threes(void *arg, struct lane_jobs *jobs, struct lane_jobs *finished)
 		STAILQ_INSERT_TAIL(finished, job, link);
 	}
 }
+
+struct company {
+	struct lane *lane;
+	int calls, jobs;
+	bool is_in_time;
+};
+
+/* One job alone waits for a second. */
+static void
+by_twos(void *arg, struct lane_jobs *jobs, struct lane_jobs *finished)
+{
+	struct company *company = arg;
+	struct lane_job *job = STAILQ_FIRST(jobs);
+
+	company->is_in_time = true;
+	while (!STAILQ_NEXT(job, link) && company->is_in_time)
+		company->is_in_time =
+			lane_await(company->lane, jobs, clock_mono_ns() + 20 * NS_PER_S);
+	company->calls++;
+	STAILQ_FOREACH (job, jobs, link)
+		company->jobs++;
+	STAILQ_CONCAT(finished, jobs);
+}
+
+static void
+not_done(struct lane_job *job)
+{
+	(void)job;
+}
+
+START_TEST(a_batch_may_await_company)
+{
+	struct lane_job job[3] = {{.done = not_done}, {.done = not_done}, {.done = not_done}};
+	struct company company = {0};
+	uv_loop_t loop;
+
+	ck_assert_int_eq(uv_loop_init(&loop), 0);
+	company.lane = lane_start(&loop, "test", by_twos, &company);
+	lane_submit(company.lane, &job[0]);
+	(void)usleep(20000); /* the lane gets to work, or this is no test of it */
+	lane_submit(company.lane, &job[1]);
+	(void)usleep(20000);
+	lane_submit(company.lane, &job[2]); /* has nobody to wait for but the end */
+	lane_stop(company.lane);
+	ck_assert_int_eq(company.calls, 2);
+	ck_assert_int_eq(company.jobs, 3);
+	ck_assert(!company.is_in_time);
+	while (uv_run(&loop, UV_RUN_DEFAULT))
+		continue;
+	ck_assert_int_eq(uv_loop_close(&loop), 0);
+}
+END_TEST
 
 static void
 run_with(lane_batch_fn *batch, int wait_for_jobs)
@@ -181,6 +234,7 @@ main(void)
 
 	tcase_add_test(tc, jobs_come_back_in_order);
 	tcase_add_test(tc, a_batch_may_leave_a_tail);
+	tcase_add_test(tc, a_batch_may_await_company);
 	tcase_add_test(tc, a_lane_apart_has_descriptors_of_its_own);
 	tcase_add_test(tc, stop_finishes_what_is_queued);
 	suite_add_tcase(suite, tc);

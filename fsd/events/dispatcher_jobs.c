@@ -27,6 +27,7 @@ job_free(struct job *job)
 	free(job->ex.message);
 	free(job->ex.output);
 	free(job->ex.error);
+	free(job->ex.why);
 	if (job->run.code)
 		hook_code_unref(job->run.code);
 	free(job);
@@ -41,7 +42,7 @@ jobs_add_recorded(struct held *held, struct execution *ex)
 		return;
 	job = NEW(struct job);
 	job->ex = *ex;
-	ex->hook = ex->message = ex->output = ex->error = NULL;
+	ex->hook = ex->message = ex->output = ex->error = ex->why = NULL;
 	job->held = held;
 	STAILQ_INSERT_TAIL(&held->jobs, job, sibling);
 }
@@ -138,6 +139,7 @@ on_done(struct run *run, struct run_outcome *outcome)
 	job->ex.message = TAKE(outcome->message);
 	job->ex.output = TAKE(outcome->output);
 	job->ex.error = TAKE(outcome->error);
+	job->ex.why = TAKE(outcome->why);
 	leave(d, job);
 	settle(d, job, outcome->status);
 }

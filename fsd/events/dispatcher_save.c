@@ -29,6 +29,7 @@ execution_copy(const struct execution *ex)
 	copy->message = mem_strdup(ex->message);
 	copy->output = mem_strdup(ex->output);
 	copy->error = mem_strdup(ex->error);
+	copy->why = mem_strdup(ex->why);
 	return copy;
 }
 

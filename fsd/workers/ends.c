@@ -36,6 +36,7 @@ run_settle(struct workers *pool, struct slot *slot, struct run_outcome *outcome)
 	free(outcome->message);
 	free(outcome->error);
 	free(outcome->output);
+	free(outcome->why);
 }
 
 void

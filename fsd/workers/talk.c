@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "base/frame.h"
 #include "base/mem.h"
+#include "fsd/hooks/rules.h"
 #include "fsd/workers/pool.h"
 
 #include <inttypes.h>
@@ -29,6 +30,7 @@ put_script(struct worker *w, const struct hook_code *code)
 	frame_str(out, code->source, code->source_len);
 	frame_u64(out, code->memory_bytes ? code->memory_bytes : w->pool->memory_bytes);
 	frame_strz(out, code->lib_dirs);
+	frame_strz(out, code->rules ? code->rules->match : NULL);
 	frame_end(out, mark);
 }
 
@@ -104,6 +106,8 @@ talk_run(struct worker *w, uint32_t id, const struct run *run)
 	mark = frame_begin(out, MSG_RUN, id);
 	frame_u64(out, code->hook_id);
 	frame_u32(out, code->version);
+	frame_u32(out, run->part);
+	frame_u32(out, run->count ? run->count : 1);
 	frame_u32(out, run->attempt);
 	frame_u32(out, code->timeout_ms ? code->timeout_ms : w->pool->timeout_ms);
 	frame_u64(out, ev->seq);
@@ -211,6 +215,8 @@ on_run_done(struct worker *w, struct slot *slot, struct frame *frame)
 	struct run_outcome outcome = {.status = status_of(frame_get_u32(frame))};
 
 	outcome.message = frame_dup_str(frame);
+	if (outcome.status == EXEC_FILTERED)
+		outcome.why = TAKE(outcome.message);
 	outcome.error = frame_dup_str(frame);
 	outcome.output = frame_dup_str(frame);
 	outcome.duration_ns = (int64_t)frame_get_u64(frame);

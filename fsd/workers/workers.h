@@ -38,6 +38,7 @@ struct run_outcome {
 	/* The pool's until done returns; take by TAKE(). */
 	char *message, *error;
 	char *output; /* its last line is the message */
+	char *why;    /* filtered: the condition, and what the value was */
 	int64_t started_ns, duration_ns;
 	bool is_killed; /* the worker had to be killed for it, or it crashed */
 };

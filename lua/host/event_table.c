@@ -133,6 +133,7 @@ event_push(lua_State *L, struct invocation *inv)
 	set_integer(L, "timestamp", ev->timestamp_ns / 1000000000);
 	set_integer(L, "timestamp_ns", ev->timestamp_ns);
 	set_integer(L, "attempt", ev->attempt);
+	set_integer(L, "count", ev->count);
 	if (inv->data)
 		json_lua_push(L, inv->data, false);
 	else

@@ -60,6 +60,7 @@ struct host_event {
 	const char *id, *type, *stack, *agent, *run_id, *severity, *source, *cause_id;
 	uint64_t seq, timestamp_ns;
 	uint32_t attempt;
+	uint32_t count; /* events this run stands for, this one included */
 };
 const struct host_event *host_event(lua_State *L);
 uv_loop_t *host_loop(lua_State *L);

@@ -34,6 +34,8 @@ invocation_new(struct worker *w, uint32_t id)
 	return inv;
 }
 
+#define RUN_ARGS 7 /* arguments of lua/host/run.lua */
+
 /* ---- start ---------------------------------------------------------------------------------- */
 
 /* The globals: their own table over the read-only base. */
@@ -65,7 +67,10 @@ set_up_coroutine(lua_State *L)
 	event_push(L, inv);
 	lua_pushvalue(L, -1);
 	lua_setfield(L, -3, "event");
-	lua_xmove(L, inv->co, 5);
+	lua_pushboolean(L, inv->part != RUN_EXECUTE);
+	lua_pushboolean(L, inv->part != RUN_CONDITIONS);
+	lua_pushlightuserdata(L, (void *)&state_key_filtered);
+	lua_xmove(L, inv->co, 1 + RUN_ARGS);
 	return 0;
 }
 
@@ -184,7 +189,7 @@ resume(struct invocation *inv, int *ret_count)
 	if (!inv->is_started) {
 		inv->is_started = true;
 		inv->started_ns = clock_mono_ns();
-		args = 4;
+		args = RUN_ARGS;
 		say_started(inv);
 	}
 	inv->resumed = TAKE(inv->waiting);

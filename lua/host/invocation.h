@@ -18,6 +18,7 @@ struct invocation {
 	lua_State *co;
 	int co_ref, env_ref, locals_ref; /* registry references; LUA_NOREF */
 	uint32_t id;
+	enum run_part part;
 	bool is_check, is_started, is_ready, is_ended;
 	/* running */
 	bool is_passing; /* the yield under way is a wait or the end of a slice, not the script's */

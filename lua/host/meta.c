@@ -11,7 +11,14 @@
 #define TEXT_MAX  4096 /* bytes of one text */
 #define TYPES_MAX 256  /* event types of one hook */
 
-enum field_kind { FIELD_TEXT, FIELD_BOOL, FIELD_INTEGER, FIELD_DURATION, FIELD_SIZE };
+enum field_kind {
+	FIELD_TEXT,
+	FIELD_BOOL,
+	FIELD_INTEGER,
+	FIELD_DURATION,
+	FIELD_SIZE,
+	FIELD_FUNCTION
+};
 
 static const struct field {
 	const char *name;
@@ -24,6 +31,7 @@ static const struct field {
 	{"timeout", FIELD_DURATION},
 	{"memory", FIELD_SIZE},
 	{"concurrency", FIELD_INTEGER},
+	{"filter", FIELD_FUNCTION},
 };
 
 /* Settings of hooks that this version does not have.  A script that counts on one of them is
@@ -43,7 +51,6 @@ static const char *const later[] = {
 	"dedup",
 	"order_by",
 	"match",
-	"filter",
 	"sequence",
 	"absent",
 	"replay",
@@ -118,6 +125,8 @@ field_value(lua_State *L, enum field_kind kind)
 		return duration_value(L);
 	case FIELD_SIZE:
 		return size_value(L);
+	case FIELD_FUNCTION:
+		return lua_isfunction(L, -1) ? json_true() : NULL;
 	}
 	return NULL;
 }
@@ -129,7 +138,8 @@ kind_name(enum field_kind kind)
 		[FIELD_BOOL] = "true or false",
 		[FIELD_INTEGER] = "a whole number",
 		[FIELD_DURATION] = "seconds, or text such as \"30s\"",
-		[FIELD_SIZE] = "bytes, or text such as \"64M\""};
+		[FIELD_SIZE] = "bytes, or text such as \"64M\"",
+		[FIELD_FUNCTION] = "a function"};
 
 	return names[kind];
 }

@@ -3,12 +3,16 @@
  *
  *	true, "message"   success, and the message        false, "error"   failure
  *	nothing, or anything else: success                error(...)       failure, with traceback
+ *	of a filter: nil or false, "reason"               filtered, and the reason
  */
+#include "base/auto.h"
 #include "base/mem.h"
 #include "base/units.h"
 #include "lua/host/invocation.h"
 
 #include <string.h>
+
+#define FILTER_REASON_MAX 200 /* bytes of what a filter says */
 
 /* ---- text of Lua values --------------------------------------------------------------------- */
 
@@ -149,11 +153,29 @@ failure_text(struct invocation *inv, int count)
 	return mem_strdup("the hook returned false");
 }
 
+/* Which answer of the filter it was, and its reason when it gave one. */
+static char *
+filter_text(struct invocation *inv, int count)
+{
+	AUTO(free) char *reason = NULL;
+
+	if (count < 3 || lua_isnil(inv->co, -count + 2))
+		return mem_printf(
+			"filter: it returned %s", lua_isnil(inv->co, -count + 1) ? "nil" : "false");
+	reason = dup_text(inv, inv->co, -count + 2);
+	return mem_printf("filter: %.*s", FILTER_REASON_MAX, reason);
+}
+
 static void
 take_values(struct invocation *inv, int count)
 {
 	lua_State *co = inv->co;
 
+	if (count > 0 && lua_touserdata(co, -count) == &state_key_filtered) {
+		inv->result = RUN_FILTERED;
+		inv->message = filter_text(inv, count);
+		return;
+	}
 	if (count == 0 || !lua_isboolean(co, -count))
 		return;
 	if (!lua_toboolean(co, -count)) {

@@ -1,5 +1,5 @@
--- One invocation: call the script with its globals, then what it offers as its handler.
--- A script that is being registered is only called; its table and handler tell what it is.
+-- One invocation: call the script with its globals, then its filter, then its handler.  A script that is
+-- being registered is only called; its table and handler tell what it is.
 
 local error, rawget, type = error, rawget, type
 
@@ -15,7 +15,8 @@ local function find_handler(hook, env)
 	return rawget(env, "on_event"), "on_event"
 end
 
-return function(is_check, main, env, event)
+-- `filtered` tells the host that the filter said no; its answer and its reason follow.
+return function(is_check, main, env, event, has_conditions, has_execute, filtered)
 	local hook = main(env)
 	local handler, form = find_handler(hook, env)
 	if type(handler) ~= "function" then
@@ -24,5 +25,13 @@ return function(is_check, main, env, event)
 	if is_check then
 		return hook, form
 	end
-	return handler(event)
+	if has_conditions and type(hook) == "table" and hook.filter then
+		local passes, reason = hook.filter(event)
+		if not passes then
+			return filtered, passes, reason
+		end
+	end
+	if has_execute then
+		return handler(event)
+	end
 end

@@ -14,7 +14,8 @@
 #include <stdio.h>
 #include <string.h>
 
-const char state_key_main, state_key_run, state_key_base, state_key_env_mt, state_key_libs;
+const char state_key_main, state_key_run, state_key_base, state_key_env_mt, state_key_libs,
+	state_key_filtered;
 
 /* A few instructions may move gigabytes (rep, upper, ..): have the clock looked at. */
 static void

@@ -51,6 +51,8 @@ extern const char state_key_run;    /* lua/host/run.lua: calls it and its handle
 extern const char state_key_base;   /* the base environment */
 extern const char state_key_env_mt; /* the metatable of every invocation's globals */
 extern const char state_key_libs;   /* compiled lib/ modules by path */
+/* Its address is what run.lua returns first when a filter did not let the event pass. */
+extern const char state_key_filtered;
 
 /* Compile text as a function of its own environment, function(_ENV, ...), and push it; or push a
  * message and return the status.  Line numbers stay true; #! and BOM are skipped; binary chunks are

@@ -35,6 +35,7 @@ script_unref(struct script *s)
 	free(s->path);
 	free(s->source);
 	free(s->lib_dirs);
+	free(s->match);
 	free(s);
 }
 
@@ -83,6 +84,7 @@ on_script(struct worker *w, struct frame *f)
 	take_source(s, f);
 	s->memory_bytes = frame_get_u64(f);
 	s->lib_dirs = take_text(f);
+	s->match = take_text(f);
 	old = find_script(w, s->hook_id, s->version);
 	if (old)
 		forget_script(w, old);
@@ -193,7 +195,8 @@ set_no_event(struct invocation *inv)
 		.severity = "",
 		.source = "",
 		.cause_id = "",
-		.attempt = 1};
+		.attempt = 1,
+		.count = 1};
 }
 
 static void
@@ -221,6 +224,8 @@ on_run(struct worker *w, struct frame *f)
 	const char *data;
 	size_t len;
 
+	inv->part = frame_get_u32(f);
+	inv->event.count = frame_get_u32(f);
 	inv->event.attempt = frame_get_u32(f);
 	inv->timeout_ms = frame_get_u32(f);
 	inv->event.seq = frame_get_u64(f);

@@ -53,6 +53,7 @@ struct script {
 	uint64_t hook_id;
 	uint32_t version;
 	char *name, *stack, *path, *source, *lib_dirs; /* never NULL */
+	char *match;                                   /* conditions, one a line; "" none */
 	size_t source_len;
 	uint64_t memory_bytes;
 	struct state *state; /* NULL: none now */

@@ -14,6 +14,7 @@
  *	noise   sends a frame nobody knows
  *	last    ends well once there is more to read, which it does not, and dies of SIGKILL
  *	print   ends with more output than was recorded
+ *	filter  ends as filtered: "<part> for <count> events, <match>"
  *
  * A check of the source "hang" or "crash" does that; of anything else it answers metadata.
  */
@@ -44,8 +45,10 @@ struct fake {
 	struct worker_page *page;
 	struct sbuf in, out;
 	char script[64]; /* "<label> <version>" of the last one sent */
+	char match[64];  /* its conditions */
 	uint32_t flood, flood_answers, scripts, level;
-	char question[16]; /* type of the event of the run that asks */
+	uint32_t part, count; /* of the last run */
+	char question[16];    /* type of the event of the run that asks */
 };
 
 /* ---- a worker ------------------------------------------------------------------------------- */
@@ -81,7 +84,7 @@ fake_done(struct fake *fake, uint32_t id, enum run_result result, const char *me
 
 	frame_u32(&fake->out, result);
 	frame_strz(&fake->out, message);
-	frame_strz(&fake->out, result == RUN_SUCCESS ? NULL : message);
+	frame_strz(&fake->out, result == RUN_SUCCESS || result == RUN_FILTERED ? NULL : message);
 	frame_strz(&fake->out, "printed");
 	frame_u64(&fake->out, 1000);
 	frame_u64(&fake->out, message && strcmp(message, "long") == 0 ? 17 : 0);
@@ -181,6 +184,10 @@ fake_act(struct fake *fake, uint32_t id, const char *type, uint32_t attempt)
 		(void)snprintf(
 			text, sizeof(text), "%u scripts, level %u", fake->scripts, fake->level);
 		fake_done(fake, id, RUN_SUCCESS, text);
+	} else if (strcmp(type, "filter") == 0) {
+		(void)snprintf(text, sizeof(text), "%u for %u events, %s", fake->part, fake->count,
+			fake->match);
+		fake_done(fake, id, RUN_FILTERED, text);
 	} else if (strcmp(type, "last") == 0) {
 		fake_last(fake, id);
 	} else if (strcmp(type, "print") == 0) {
@@ -207,6 +214,8 @@ fake_run(struct fake *fake, struct frame *frame)
 
 	(void)frame_get_u64(frame); /* hook */
 	(void)frame_get_u32(frame); /* version */
+	fake->part = frame_get_u32(frame);
+	fake->count = frame_get_u32(frame);
 	attempt = frame_get_u32(frame);
 	(void)frame_get_u32(frame); /* timeout */
 	(void)frame_get_u64(frame); /* seq */
@@ -220,13 +229,20 @@ static inline void
 fake_script(struct fake *fake, struct frame *frame)
 {
 	uint32_t version;
-	char *label;
+	char *label, *match;
 
 	(void)frame_get_u64(frame); /* hook */
 	version = frame_get_u32(frame);
 	label = frame_dup_str(frame);
 	(void)snprintf(fake->script, sizeof(fake->script), "%s %u", label, version);
 	free(label);
+	for (int i = 0; i < 3; i++)
+		free(frame_dup_str(frame)); /* stack, path, source */
+	(void)frame_get_u64(frame);         /* memory */
+	free(frame_dup_str(frame));         /* lib_dirs */
+	match = frame_dup_str(frame);
+	(void)snprintf(fake->match, sizeof(fake->match), "%s", match ? match : "");
+	free(match);
 	fake->scripts++;
 }
 

@@ -1,4 +1,5 @@
 /* What an invocation reports: the forms of scripts, the result rules, output, metadata. */
+#include "base/auto.h"
 #include "tests/unit/suite.h"
 #include "tests/unit/worker_rig.h"
 
@@ -110,6 +111,98 @@ START_TEST(event_table)
 }
 END_TEST
 
+START_TEST(event_count)
+{
+	rig.count = 12;
+	rig_ok(&rig, "assert(event.count == 12 and math.type(event.count) == 'integer')");
+}
+END_TEST
+
+/* The source's filter stands in a table with an execute that says what it did. */
+static struct outcome
+run_filter(const char *filter)
+{
+	AUTO(free) char *source =
+		mem_printf("return {filter = %s, "
+			   "execute = function(event) print('ran') return true, 'ran' end}",
+			filter);
+
+	return rig_do_with(&rig, source, 1000, 0);
+}
+
+START_TEST(filters)
+{
+	static const struct {
+		const char *filter;
+		uint32_t result;
+		const char *message;
+	} cases[] = {
+		{"function(e) return true end", RUN_SUCCESS, "ran"},
+		{"function(e) return 0 end", RUN_SUCCESS, "ran"},
+		{"function(e) return e.type == 'task.failed', 'x' end", RUN_SUCCESS, "ran"},
+		{"function(e) return e.type == 'x', 'no x' end", RUN_FILTERED, "filter: no x"},
+		{"function(e) return nil end", RUN_FILTERED, "filter: it returned nil"},
+		{"function(e) end", RUN_FILTERED, "filter: it returned nil"},
+		{"function(e) return false end", RUN_FILTERED, "filter: it returned false"},
+		{"function(e) return false, 7 end", RUN_FILTERED, "filter: 7"},
+		{"function(e) sleep(0.005) return false, 'later' end", RUN_FILTERED,
+			"filter: later"},
+		{"nil", RUN_SUCCESS, "ran"},
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct outcome o = run_filter(cases[i].filter);
+
+		ck_assert_msg(o.result == cases[i].result, "%s: %s", cases[i].filter, o.error);
+		ck_assert_str_eq(o.message, cases[i].message);
+		ck_assert_str_eq(o.output, o.result == RUN_SUCCESS ? "ran\n" : "");
+		outcome_fini(&o);
+	}
+}
+END_TEST
+
+START_TEST(a_filter_that_raises_fails_the_run)
+{
+	struct outcome o = run_filter("function(e)\n return e.data.x.y end");
+
+	ck_assert_uint_eq(o.result, RUN_FAILED);
+	ck_assert_msg(strstr(o.error, "hooks/x.lua:2: attempt to index"), "%s", o.error);
+	ck_assert_ptr_nonnull(strstr(o.error, "stack traceback:"));
+	outcome_fini(&o);
+	o = run_filter("function(e) while true do end end");
+	ck_assert_uint_eq(o.result, RUN_TIMEOUT);
+	outcome_fini(&o);
+}
+END_TEST
+
+START_TEST(parts_of_a_run)
+{
+	static const struct {
+		enum run_part part;
+		const char *filter;
+		uint32_t result;
+		const char *output;
+	} cases[] = {
+		{RUN_CONDITIONS, "function() print('asked') return true end", RUN_SUCCESS,
+			"asked\n"},
+		{RUN_CONDITIONS, "function() return false end", RUN_FILTERED, ""},
+		{RUN_EXECUTE, "function() return false end", RUN_SUCCESS, "ran\n"},
+		{RUN_WHOLE, "function() print('asked') return true end", RUN_SUCCESS,
+			"asked\nran\n"},
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct outcome o;
+
+		rig.part = cases[i].part;
+		o = run_filter(cases[i].filter);
+		ck_assert_msg(o.result == cases[i].result, "%zu: %s", i, o.error);
+		ck_assert_str_eq(o.output, cases[i].output);
+		outcome_fini(&o);
+	}
+}
+END_TEST
+
 START_TEST(data_of_every_shape)
 {
 	static const struct {
@@ -199,10 +292,10 @@ START_TEST(metadata)
 		const char *source, *meta;
 	} cases[] = {
 		{"return {name='n', description='d', event_type='a.b', stack='s', enabled=false,\n"
-		 "timeout=1.5, concurrency=2, execute=function() end}",
+		 "timeout=1.5, concurrency=2, filter=print, execute=function() end}",
 			"{\"form\":\"table\",\"event_types\":[\"a.b\"],\"name\":\"n\","
 			"\"description\":\"d\",\"stack\":\"s\",\"enabled\":false,\"timeout\":1.5,"
-			"\"concurrency\":2}"},
+			"\"concurrency\":2,\"filter\":true}"},
 		{"return {event_types={'a.b','c.*'}, timeout='1m', execute=function() end}",
 			"{\"form\":\"table\",\"event_types\":[\"a.b\",\"c.*\"],\"timeout\":60.0}"},
 		{"-- a comment\n-- event: task.failed, task.timeout\nfunction on_event() end",
@@ -237,6 +330,7 @@ START_TEST(refused_scripts)
 		{"return {event_type='\\xff', execute=print}",
 			"field 'event_type' is to be text or"},
 		{"return {name=('x'):rep(1e6), execute=print}", "field 'name' is to be text"},
+		{"return {filter='x', execute=print}", "field 'filter' is to be a function"},
 		{"return {rate='10/s', execute=print}", "field 'rate' is not part of this version"},
 		{"while true do end", "loading timed out after 300ms"},
 		{"os.execute('true')", "exec: not while the script is loaded"},
@@ -265,6 +359,10 @@ main(void)
 	tcase_add_test(tc, errors_have_position_and_traceback);
 	tcase_add_test(tc, three_forms);
 	tcase_add_test(tc, event_table);
+	tcase_add_test(tc, event_count);
+	tcase_add_test(tc, filters);
+	tcase_add_test(tc, a_filter_that_raises_fails_the_run);
+	tcase_add_test(tc, parts_of_a_run);
 	tcase_add_test(tc, data_of_every_shape);
 	tcase_add_test(tc, output_is_captured_and_capped);
 	tcase_add_test(tc, nothing_survives_an_invocation);

@@ -207,9 +207,12 @@ run_script(const char *source)
 	frame_strz(&out, source);
 	frame_u64(&out, 0);
 	frame_strz(&out, "");
+	frame_strz(&out, "");
 	frame_end(&out, mark);
 	mark = frame_begin(&out, MSG_RUN, 9);
 	frame_u64(&out, 1);
+	frame_u32(&out, 1);
+	frame_u32(&out, RUN_WHOLE);
 	frame_u32(&out, 1);
 	frame_u32(&out, 1);
 	frame_u32(&out, 10000);

@@ -1,6 +1,7 @@
 /* fsd/workers/ with real processes: fake_worker.h plays sloth-worker. */
 #include "tests/unit/fake_worker.h"
 
+#include "fsd/hooks/rules.h"
 #include "fsd/workers/pool.h"
 #include "tests/unit/suite.h"
 
@@ -29,7 +30,9 @@ struct world {
 	struct job jobs[JOBS_MAX];
 	unsigned count, done;
 	struct hook_code code;
-	char *data; /* of the events to come */
+	enum run_part part; /* of the runs to come */
+	unsigned events;    /* that each stands for */
+	char *data;         /* of the events to come */
 	size_t data_len;
 	/* services */
 	struct question questions[FLOOD];
@@ -136,6 +139,7 @@ world_free(struct world *w)
 		free(w->jobs[i].outcome.message);
 		free(w->jobs[i].outcome.error);
 		free(w->jobs[i].outcome.output);
+		free(w->jobs[i].outcome.why);
 	}
 	ck_assert_int_eq(nftw(w->dir, remove_one, 8, FTW_DEPTH | FTW_PHYS), 0);
 	free(w);
@@ -155,7 +159,7 @@ on_done(struct run *run, struct run_outcome *outcome)
 	ck_assert(!job->is_done);
 	job->is_done = true;
 	job->outcome = *outcome;
-	outcome->message = outcome->error = outcome->output = NULL;
+	outcome->message = outcome->error = outcome->output = outcome->why = NULL;
 	job->world->done++;
 }
 
@@ -174,6 +178,8 @@ run_code(struct world *w, struct hook_code *code, const char *type)
 	job->run = (struct run){.code = code,
 		.event = &job->ev,
 		.attempt = 1,
+		.part = w->part,
+		.count = w->events,
 		.started = on_started,
 		.done = on_done};
 	workers_run(w->pool, &job->run);
@@ -262,6 +268,25 @@ START_TEST(cut_output_says_so)
 	until_done(w, 1);
 	ck_assert_int_eq(job->outcome.status, EXEC_FAILED);
 	ck_assert_str_eq(job->outcome.output, "printed\n[17 more bytes were not recorded]\nlong");
+	world_free(w);
+}
+END_TEST
+
+START_TEST(conditions_go_out_and_the_reason_comes_back)
+{
+	const struct hook_rules rules = {.match = (char *)"load > 90"};
+	struct world *w = world_new(NULL);
+	struct job *job;
+
+	w->code.rules = &rules;
+	w->part = RUN_CONDITIONS;
+	w->events = 5;
+	job = run(w, "filter");
+	until_done(w, 1);
+	ck_assert_int_eq(job->outcome.status, EXEC_FILTERED);
+	ck_assert_str_eq(job->outcome.why, "1 for 5 events, load > 90");
+	ck_assert_ptr_null(job->outcome.message);
+	ck_assert_str_eq(job->outcome.output, "printed");
 	world_free(w);
 }
 END_TEST
@@ -822,6 +847,7 @@ make_suite(void)
 	tcase_add_test(t, an_edit_sends_the_new_script);
 	tcase_add_test(t, scripts_of_a_worker_are_bounded);
 	tcase_add_test(t, cut_output_says_so);
+	tcase_add_test(t, conditions_go_out_and_the_reason_comes_back);
 	tcase_add_test(t, many_large_runs);
 	tcase_add_test(t, a_cancelled_run_ends);
 	tcase_add_test(t, an_emit_is_answered);

@@ -23,6 +23,9 @@ struct rig {
 	struct sbuf in;
 	size_t used; /* of the frame handed out last */
 	uint32_t last_run;
+	const char *match;  /* of the next script; NULL: none */
+	enum run_part part; /* of the next runs */
+	uint32_t count;     /* events they stand for; 0 is 1 */
 };
 
 struct outcome {
@@ -89,6 +92,7 @@ rig_script(struct rig *rig, uint64_t hook_id, const char *source, uint64_t memor
 	frame_strz(&out, source);
 	frame_u64(&out, memory_bytes);
 	frame_strz(&out, lib_dirs);
+	frame_strz(&out, rig->match);
 	frame_end(&out, mark);
 	rig_send(rig, &out);
 }
@@ -102,6 +106,8 @@ rig_run(struct rig *rig, uint64_t hook_id, uint32_t timeout_ms, const char *type
 
 	frame_u64(&out, hook_id);
 	frame_u32(&out, 1);
+	frame_u32(&out, rig->part);
+	frame_u32(&out, rig->count ? rig->count : 1);
 	frame_u32(&out, 2); /* attempt */
 	frame_u32(&out, timeout_ms);
 	frame_u64(&out, 77);

@@ -54,7 +54,8 @@ bool wire_has_unfinished(void *arg, const char *stack);
 int wire_perms(struct master *m, struct err *err) MUST_USE;
 /* Look for damage of the database after a crash, in the background; log says what was found. */
 void wire_check(struct master *m);
-/* Refusals go to `errors`, lines of the log to the file; warnings and errors are events too. */
+/* Refusals go to `errors`, changes to `audit`, lines of the log to the file; warnings and errors
+ * are events too. */
 void wire_log(struct master *m);
 /* Everybody's figures for `status` and `metrics`. */
 void wire_figures(struct master *m);

@@ -219,6 +219,12 @@ on_refusal(void *arg, const struct tree_cred *cred, const char *path, const char
 }
 
 static void
+on_change(void *arg, const struct tree_change_note *note)
+{
+	root_audit_change(((struct master *)arg)->root, note);
+}
+
+static void
 on_perm(void *arg, const char *path, int mode, int64_t uid, int64_t gid)
 {
 	store_put_perm(((struct master *)arg)->store, path, mode, uid, gid);
@@ -455,4 +461,5 @@ wire_log(struct master *m)
 {
 	log_set_sink(m->log, on_line, m);
 	tree_on_refusal(m->tree, on_refusal, m);
+	tree_on_change(m->tree, on_change, m);
 }

@@ -48,6 +48,7 @@ frequest_new(struct fuse_door *door, fuse_req_t req, enum tree_op op, fuse_ino_t
 	r->t.cred = (struct tree_cred){.uid = ctx->uid,
 		.gid = ctx->gid,
 		.pid = ctx->pid,
+		.door = "fuse",
 		.in_group = caller_in_group,
 		.arg = r};
 	if (!r->t.node) { /* a ghost: gone already */

@@ -42,7 +42,8 @@ ask(const struct root *root)
 	f.busy = workers_busy(rooms->workers);
 	f.processes = workers_processes(rooms->workers);
 	f.outstanding = tree_outstanding(root->opt.tree);
-	f.lost_lines = log_file_lost(root->log) + log_file_lost(root->errors);
+	f.lost_lines =
+		log_file_lost(root->log) + log_file_lost(root->errors) + log_file_lost(root->audit);
 	f.uptime_ns = f.now_ns - root->started_ns;
 	if (f.queue.oldest_ns)
 		f.oldest_age_ns = f.now_ns - (int64_t)f.queue.oldest_ns;
@@ -192,7 +193,7 @@ add_room_metrics(const struct figures *f, struct sbuf *out)
 	add_metric(out, "sloth_tree_outstanding", "gauge",
 		"Requests of all doors not answered yet.", (double)f->outstanding);
 	add_metric(out, "sloth_log_lost_total", "counter",
-		"Lines the log and errors could not keep.", (double)f->lost_lines);
+		"Lines the log, errors and audit could not keep.", (double)f->lost_lines);
 }
 
 void

@@ -12,7 +12,7 @@ struct log_file;
 struct root {
 	struct root_options opt;
 	struct root_rooms rooms;
-	struct log_file *log, *errors;
+	struct log_file *log, *errors, *audit;
 	int64_t started_ns;
 };
 

@@ -28,6 +28,12 @@ errors_grew(void *arg)
 	tree_changed(((struct root *)arg)->opt.tree, "/errors");
 }
 
+static void
+audit_grew(void *arg)
+{
+	tree_changed(((struct root *)arg)->opt.tree, "/audit");
+}
+
 static int
 open_log(struct root *root, const char *name, void (*grew)(void *arg), struct log_file **ret_file,
 	struct err *err)
@@ -37,6 +43,7 @@ open_log(struct root *root, const char *name, void (*grew)(void *arg), struct lo
 	struct log_options opt = {
 		.path = path,
 		.max_bytes = (uint64_t)config_int(config, "log_max_bytes"),
+		.is_private = strcmp(name, "audit") == 0,
 		.grew = grew,
 		.arg = root,
 	};
@@ -53,6 +60,7 @@ set_log_max(void *arg, int64_t bytes)
 		return; /* the master is stopping */
 	log_file_set_max(root->log, (uint64_t)bytes);
 	log_file_set_max(root->errors, (uint64_t)bytes);
+	log_file_set_max(root->audit, (uint64_t)bytes);
 }
 
 int
@@ -66,6 +74,8 @@ root_new(const struct root_options *opt, struct root **ret_root, struct err *err
 	rc = open_log(root, "log", log_grew, &root->log, err);
 	if (rc == 0)
 		rc = open_log(root, "errors", errors_grew, &root->errors, err);
+	if (rc == 0)
+		rc = open_log(root, "audit", audit_grew, &root->audit, err);
 	if (rc < 0) {
 		root_close_logs(root);
 		root_free(root);
@@ -83,6 +93,7 @@ root_close_logs(struct root *root)
 {
 	log_file_close(TAKE(root->log));
 	log_file_close(TAKE(root->errors));
+	log_file_close(TAKE(root->audit));
 }
 
 void
@@ -127,4 +138,30 @@ root_refused(
 	sbuf_jsons(&line, err->msg[0] ? err->msg : strerror(err->code));
 	sbuf_addc(&line, '}');
 	log_file_append(root->errors, sbuf_str(&line), line.len);
+}
+
+void
+root_audit_change(struct root *root, const struct tree_change_note *note)
+{
+	AUTO(sbuf) struct sbuf line = {0};
+	char time[CLOCK_TEXT_MAX];
+
+	if (!root->audit)
+		return; /* the master is stopping */
+	clock_format(clock_real_ns(), time);
+	sbuf_printf(&line, "{\"time\":\"%s\",\"who\":\"uid:%u\",\"pid\":%d,\"door\":", time,
+		(unsigned)note->cred->uid, (int)note->cred->pid);
+	sbuf_jsons(&line, note->cred->door);
+	sbuf_adds(&line, ",\"op\":");
+	sbuf_jsons(&line, note->op);
+	sbuf_adds(&line, ",\"path\":");
+	sbuf_jsons(&line, note->path);
+	if (note->to) {
+		sbuf_adds(&line, ",\"to\":");
+		sbuf_jsons(&line, note->to);
+	}
+	sbuf_adds(&line, ",\"result\":");
+	sbuf_jsons(&line, note->code < 0 ? strerrorname_np(-note->code) : "ok");
+	sbuf_addc(&line, '}');
+	log_file_append(root->audit, sbuf_str(&line), line.len);
 }

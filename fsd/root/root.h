@@ -53,4 +53,8 @@ void root_log_line(struct root *root, const char *line, size_t len);
 void root_refused(struct root *root, const char *who, const char *op, const char *path,
 	const struct err *err);
 
+/* One line of `audit`. */
+struct tree_change_note;
+void root_audit_change(struct root *root, const struct tree_change_note *note);
+
 #endif

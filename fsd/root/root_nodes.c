@@ -85,6 +85,12 @@ root_errors(struct node *node, struct log_reader **ret_reader, struct err *err)
 	return reader_of(((struct root *)node_room(node))->errors, ret_reader, err);
 }
 
+int
+root_audit(struct node *node, struct log_reader **ret_reader, struct err *err)
+{
+	return reader_of(((struct root *)node_room(node))->audit, ret_reader, err);
+}
+
 /* ---- config/ -------------------------------------------------------------------------------- */
 
 static int

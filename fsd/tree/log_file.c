@@ -23,7 +23,6 @@
 #include <unistd.h>
 
 #define PENDING_MAX ((size_t)16 * 1024 * 1024) /* lines beyond are lost, and counted */
-#define LOG_MODE    0640
 
 struct log_reader {
 	unsigned refs;
@@ -35,6 +34,7 @@ struct log_reader {
 /* The lane's. */
 struct log_writer {
 	int fd;
+	mode_t mode;
 	uint64_t size;
 	char *path, *segments_dir;
 	unsigned long next_segment;
@@ -135,9 +135,9 @@ log_reader_ino(const struct log_reader *reader)
 /* ---- on the lane ---------------------------------------------------------------------------- */
 
 static int
-open_append(const char *path)
+open_append(const struct log_writer *w)
 {
-	return open(path, O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, LOG_MODE);
+	return open(w->path, O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, w->mode);
 }
 
 /* Put the full file aside and start a new one; on failure the old one goes on growing. */
@@ -154,7 +154,7 @@ rotate(struct log_writer *w)
 		aside = mem_printf("%s.1", w->path);
 	if (rename(w->path, aside) < 0)
 		return NULL;
-	fd = open_append(w->path);
+	fd = open_append(w);
 	if (fd < 0 || reader_new(open(w->path, O_RDONLY | O_CLOEXEC), &reader) < 0) {
 		if (fd >= 0)
 			(void)close(fd);      /* empty */
@@ -325,7 +325,8 @@ writer_open(struct log_writer *w, const struct log_options *opt)
 
 	w->path = mem_strdup(opt->path);
 	w->segments_dir = mem_strdup(opt->segments_dir);
-	w->fd = open_append(opt->path);
+	w->mode = opt->is_private ? 0600 : 0640;
+	w->fd = open_append(w);
 	if (w->fd < 0)
 		return -errno;
 	code = cut_torn_tail(w->fd, &w->size);

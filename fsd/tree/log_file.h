@@ -7,6 +7,7 @@
 
 #include "base/err.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -18,6 +19,7 @@ struct log_options {
 	/* Where full ones go as <n>.jsonl; NULL: keep one old as <path>.1 */
 	const char *segments_dir;
 	uint64_t max_bytes; /* rotate past this; 0: never */
+	bool is_private;    /* 0600 instead of 0640 */
 	/* The file got longer (also: was replaced) as readers may see it now.  May be NULL. */
 	void (*grew)(void *arg);
 	void *arg;

@@ -71,6 +71,8 @@ struct handle {
 	bool is_eof;      /* nothing will be pushed */
 	bool is_waited;   /* rpc: a write was not answered yet */
 	bool is_waking;   /* held reads are being answered */
+	bool is_told;     /* audit.c: a source file that was written was told, */
+	bool is_owed;     /* a value that was written was not yet */
 	int fd;           /* source: the backing file, or -1 */
 	DIR *dir;         /* source: the backing directory */
 	struct log_reader *reader;
@@ -108,6 +110,8 @@ struct tree {
 	void *listener_arg;
 	tree_refusal_fn *refusal;
 	void *refusal_arg;
+	tree_change_fn *change;
+	void *change_arg;
 	struct watch *watch; /* inotify for all sources; NULL until the first */
 };
 
@@ -179,6 +183,11 @@ int handle_read_text(struct treq *req);
 
 /* Answer a READ from what was pushed, or hold it while can_wait. */
 int handle_read_pushed(struct treq *req, bool can_wait);
+
+/* ---- audit.c -------------------------------------------------------------------------------- */
+
+/* The request ends with this code. */
+void audit_request(struct treq *req, int code);
 
 /* ---- kind_dir.c ----------------------------------------------------------------------------- */
 

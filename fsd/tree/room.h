@@ -28,7 +28,7 @@
  *
  * Flags, joined by commas: unlisted (reachable, not in readdir), fresh (a new nodeid per lookup:
  * its write waits for a commit), notify (the notify thread tells inotify), group (group sloth may
- * do what the owner may).
+ * do what the owner may), quiet (a write is not told in `audit` unless it is refused).
  *
  * Everything here runs on the core thread.  Handlers never block; what must wait answers later
  * through the request it was given.

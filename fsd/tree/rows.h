@@ -24,6 +24,7 @@ enum row_kind {
 #define ROW_NOTIFY   4  /* the notify thread tells inotify */
 #define ROW_GROUP    8  /* group sloth may do what the owner may */
 #define ROW_PARAM    16 /* the last component is a {param}: name holds it without braces */
+#define ROW_QUIET    32 /* what is written changes nothing `audit` would tell */
 
 struct row {
 	const char *path; /* as declared: "/events/{event}/status" */

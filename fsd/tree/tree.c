@@ -155,6 +155,7 @@ tree_finish(struct treq *req, int code)
 	}
 	if (code < 0)
 		report(req, rule);
+	audit_request(req, code);
 	req->is_parked = false;
 	req->tree->outstanding--;
 	req->done(req, code);

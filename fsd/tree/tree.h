@@ -50,7 +50,8 @@ enum tree_op {
 struct tree_cred {
 	uid_t uid;
 	gid_t gid;
-	pid_t pid; /* as the door sees it; 0: not known */
+	pid_t pid;        /* as the door sees it; 0: not known */
+	const char *door; /* "fuse": for `audit` only */
 	bool (*in_group)(const struct tree_cred *cred, gid_t gid);
 	void *arg;
 };
@@ -154,6 +155,17 @@ void tree_listen(struct tree *tree, tree_listener_fn *listener, void *arg);
 typedef void tree_refusal_fn(void *arg, const struct tree_cred *cred, const char *path,
 	const char *op, const struct err *err);
 void tree_on_refusal(struct tree *tree, tree_refusal_fn *refusal, void *arg);
+
+/* Called for each request that changed something, or was refused and would have: one line of
+ * `audit`.  Writes to rows that are `quiet` count only when they are refused. */
+struct tree_change_note {
+	const struct tree_cred *cred;
+	const char *op, *path;
+	const char *to; /* of a rename; NULL */
+	int code;       /* 0 or a negative errno */
+};
+typedef void tree_change_fn(void *arg, const struct tree_change_note *note);
+void tree_on_change(struct tree *tree, tree_change_fn *change, void *arg);
 
 /* Requests submitted and not answered yet. */
 size_t tree_outstanding(const struct tree *tree);

@@ -203,7 +203,7 @@ static const struct row rows[] = {
 	ROW("/value", "value", ROW_VALUE, 0644, .read.text = text_read, .write.set = value_set),
 	ROW("/ctl", "ctl", ROW_CTL, 0200, .write.set = verb),
 	ROW("/rpc", "rpc", ROW_RPC, 0666, .read.rpc = &rpc, .flags = ROW_FRESH),
-	ROW("/later", "later", ROW_RPC, 0666, .read.rpc = &later),
+	ROW("/later", "later", ROW_RPC, 0666, .read.rpc = &later, .flags = ROW_QUIET),
 	ROW("/stream", "stream", ROW_STREAM, 0444, .read.stream = &stream, .flags = ROW_UNLISTED),
 	ROW("/link", "link", ROW_LINK, 0777, .read.text = link_read),
 	ROW("/things", "things", ROW_DIR, 0755, .first_child = 10, .child_count = 2,
@@ -866,6 +866,34 @@ START_TEST(a_refusal_is_told_once)
 END_TEST
 
 static void
+note_audit(void *arg, const struct tree_change_note *note)
+{
+	char *told = arg;
+	size_t len = strlen(told);
+
+	(void)snprintf(told + len, 256 - len, "%s %s %d; ", note->op, note->path, -note->code);
+}
+
+START_TEST(audit_hears_of_what_changed_and_of_what_would_have)
+{
+	char told[256] = "", text[4096];
+
+	tree_on_change(f.tree, note_audit, told);
+	(void)cat(&f, "/text", text);
+	ck_assert_ptr_null(walk(&f, "/nothing"));
+	ck_assert_int_eq(echo(&f, "quiet\n", 0, "/later"), 0);
+	ck_assert_str_eq(told, "");
+	ck_assert_int_eq(echo(&f, "a\n", 0, "/value"), 0);
+	ck_assert_int_eq(echo(&f, "b", 0, "/value"), 0); /* acts at the close */
+	ck_assert_int_eq(echo(&f, "bad\n", 0, "/value"), -EINVAL);
+	ck_assert_int_eq(echo(&f, "verb\n", 0, "/ctl"), 0);
+	ck_assert_int_eq(echo(&f, "x", 0, "/text"), -EACCES);
+	ck_assert_str_eq(told,
+		"write /value 0; write /value 0; write /value 22; write /ctl 0; open /text 13; ");
+}
+END_TEST
+
+static void
 note_change(void *arg, struct node *node, enum tree_change what, const char *name)
 {
 	char *told = arg;
@@ -927,6 +955,7 @@ add_tests(TCase *tc)
 	tcase_add_test(tc, directories_change_by_their_rooms_only);
 	tcase_add_test(tc, a_refusal_is_told_once);
 	tcase_add_test(tc, changes_are_told_where_somebody_looks);
+	tcase_add_test(tc, audit_hears_of_what_changed_and_of_what_would_have);
 }
 
 int

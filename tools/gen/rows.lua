@@ -20,7 +20,7 @@ local KINDS = {
 	link   = { field = "text",   read = "text_read_fn" },
 	source = { field = "source", read = "source_find_fn" },
 }
-local FLAGS = { unlisted = true, fresh = true, notify = true, group = true }
+local FLAGS = { unlisted = true, fresh = true, notify = true, group = true, quiet = true }
 local SET_TYPE = "const struct node_set"
 local STACK = "/stacks/{stack}"
 
@@ -59,7 +59,7 @@ local function check_flags(row, text)
 	if text == "-" then return end
 	for flag in text:gmatch("[^,]+") do
 		if not FLAGS[flag] then
-			refuse(row, "unknown flag '%s'; known are fresh, group, notify, unlisted", flag)
+			refuse(row, "unknown flag '%s'; known are fresh, group, notify, quiet, unlisted", flag)
 		end
 		row.flags[flag] = true
 	end

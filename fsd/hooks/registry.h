@@ -9,7 +9,7 @@
  *	script.c    what a script says of itself
  *	settings.c  settings as text; overrides
  *	stats.c     counters, latency, the hook's log
- *	hook_nodes.c, hook_test.c  the files in the tree
+ *	hook_nodes.c, version_nodes.c, hook_test.c  the files in the tree
  */
 #ifndef SLOTH_HOOKS_REGISTRY_H
 #define SLOTH_HOOKS_REGISTRY_H

@@ -327,14 +327,15 @@ struct code_load {
 };
 
 static void
-on_source(void *arg, int code, struct sbuf *out)
+on_source(void *arg, int code, struct hook_version_list *versions)
 {
+	struct hook_version *v = STAILQ_FIRST(versions);
 	struct code_load *load = arg;
 	struct err err = {0};
 
 	if (code == 0 && !load->code->source) {
-		load->code->source_len = out->len;
-		load->code->source = sbuf_take(out);
+		load->code->source_len = v->source_len;
+		load->code->source = TAKE(v->source);
 	} else if (code != 0) {
 		code = err_set(&err, -code, "version %u of %s cannot be read from the store",
 			load->code->version, load->code->path);
@@ -355,7 +356,7 @@ hook_code_load(struct hooks *hooks, struct hook_code *code, hook_ready_fn *done,
 	}
 	load = NEW(struct code_load);
 	*load = (struct code_load){.code = hook_code_ref(code), .done = done, .arg = arg};
-	store_get_source(hooks->opt.store, code->hook_id, code->version, on_source, load);
+	store_get_version(hooks->opt.store, code->hook_id, code->version, on_source, load);
 }
 
 /* ---- the store's meta column ------------------------------------------------------------------

@@ -83,17 +83,15 @@ put_version(struct writer *w, const struct hook_version *v, int64_t source_id)
 	return db_run(&w->db, stmt);
 }
 
-/* A hook that is saved for years keeps its newest versions, and those that still have work. */
+/* A hook that is saved for years keeps its newest sources, and versions that still have work.  A
+ * setting that is switched back and forth makes versions too, but pushes no source out. */
 static int
 prune_versions(struct writer *w, const struct hook_version *newest)
 {
-	sqlite3_stmt *stmt;
+	sqlite3_stmt *stmt = db_stmt(&w->db, SQL_VERSIONS_PRUNE);
 
-	if (newest->version <= STORE_VERSIONS_KEPT)
-		return 0;
-	stmt = db_stmt(&w->db, SQL_VERSIONS_PRUNE);
 	bind_int(stmt, 1, (int64_t)newest->hook_id);
-	bind_int(stmt, 2, newest->version - STORE_VERSIONS_KEPT);
+	bind_int(stmt, 2, STORE_VERSIONS_KEPT);
 	return db_run(&w->db, stmt);
 }
 
@@ -226,29 +224,48 @@ hooks_forget_removed(struct db *db)
 
 /* ---- at start ------------------------------------------------------------------------------- */
 
-static int
-load_versions(struct db *db, struct hook_version_list *versions)
+/* The columns of VERSION_COLUMNS. */
+static struct hook_version *
+version_from_row(sqlite3_stmt *stmt)
 {
-	sqlite3_stmt *stmt = db_stmt(db, SQL_VERSIONS_NEEDED);
+	struct hook_version *v = NEW(struct hook_version);
+
+	v->hook_id = (uint64_t)column_int(stmt, 0);
+	v->version = (uint32_t)column_int(stmt, 1);
+	v->from_seq = (uint64_t)column_int(stmt, 2);
+	v->to_seq = (uint64_t)column_int(stmt, 3);
+	v->name = column_text(stmt, 4);
+	v->stack = column_text(stmt, 5);
+	v->types = column_text(stmt, 6);
+	v->meta = column_text(stmt, 7);
+	v->hash = (uint64_t)column_int(stmt, 8);
+	v->source_len = (size_t)column_int(stmt, 9);
+	v->created_ns = column_int(stmt, 10);
+	return v;
+}
+
+static int
+read_versions(struct db *db, sqlite3_stmt *stmt, struct hook_version_list *versions)
+{
 	int rc;
 
 	while ((rc = db_step(db, stmt)) > 0) {
-		struct hook_version *v = NEW(struct hook_version);
+		struct hook_version *v = version_from_row(stmt);
 
-		v->hook_id = (uint64_t)column_int(stmt, 0);
-		v->version = (uint32_t)column_int(stmt, 1);
-		v->from_seq = (uint64_t)column_int(stmt, 2);
-		v->to_seq = (uint64_t)column_int(stmt, 3);
-		v->name = column_text(stmt, 4);
-		v->stack = column_text(stmt, 5);
-		v->types = column_text(stmt, 6);
-		v->meta = column_text(stmt, 7);
-		v->hash = (uint64_t)column_int(stmt, 8);
-		v->source_len = (size_t)column_int(stmt, 9);
-		v->created_ns = column_int(stmt, 10);
 		STAILQ_INSERT_TAIL(versions, v, link);
 	}
 	return rc;
+}
+
+static void
+free_versions(struct hook_version_list *versions)
+{
+	struct hook_version *v;
+
+	while ((v = STAILQ_FIRST(versions))) {
+		STAILQ_REMOVE_HEAD(versions, link);
+		hook_version_free(v);
+	}
 }
 
 static int
@@ -282,13 +299,12 @@ store_load_hooks(struct store *store, struct hook_version_list *ret_versions,
 {
 	struct hook_version_list versions = STAILQ_HEAD_INITIALIZER(versions);
 	struct hook_stats_list stats = STAILQ_HEAD_INITIALIZER(stats);
-	struct hook_version *v;
 	struct hook_stats *h;
 	struct db db = {0};
 	int rc = db_open_reader(&db, store->db_path);
 
 	if (rc == 0)
-		rc = load_versions(&db, &versions);
+		rc = read_versions(&db, db_stmt(&db, SQL_VERSIONS_NEEDED), &versions);
 	if (rc == 0)
 		rc = load_stats(&db, &stats);
 	if (rc < 0 && err)
@@ -299,10 +315,7 @@ store_load_hooks(struct store *store, struct hook_version_list *ret_versions,
 		STAILQ_CONCAT(ret_stats, &stats);
 		return 0;
 	}
-	while ((v = STAILQ_FIRST(&versions))) {
-		STAILQ_REMOVE_HEAD(&versions, link);
-		hook_version_free(v);
-	}
+	free_versions(&versions);
 	while ((h = STAILQ_FIRST(&stats))) {
 		STAILQ_REMOVE_HEAD(&stats, link);
 		hook_stats_free(h);
@@ -310,60 +323,91 @@ store_load_hooks(struct store *store, struct hook_version_list *ret_versions,
 	return rc;
 }
 
-/* ---- sources -------------------------------------------------------------------------------- */
+/* ---- looking at versions --------------------------------------------------------------------- */
 
-struct source_job {
+struct versions_job {
 	struct store_job job;
 	uint64_t hook_id;
 	uint32_t version;
-	struct sbuf out;
-	store_text_fn *done;
+	struct hook_version_list versions;
+	store_versions_fn *done;
 	void *arg;
 };
 
 static void
-source_read(struct store_job *job, struct db *db)
+list_read(struct store_job *job, struct db *db)
 {
-	struct source_job *s = (struct source_job *)job;
-	sqlite3_stmt *stmt = db_stmt(db, SQL_SOURCE_GET);
-	bool is_found = false;
+	struct versions_job *j = (struct versions_job *)job;
+	sqlite3_stmt *stmt = db_stmt(db, SQL_VERSIONS_OF_HOOK);
+
+	bind_int(stmt, 1, (int64_t)j->hook_id);
+	if (read_versions(db, stmt, &j->versions) < 0)
+		(void)job_fail(job, db); /* told by finish */
+}
+
+static void
+version_read(struct store_job *job, struct db *db)
+{
+	struct versions_job *j = (struct versions_job *)job;
+	sqlite3_stmt *stmt = db_stmt(db, SQL_VERSION_GET);
 	int rc;
 
-	bind_int(stmt, 1, (int64_t)s->hook_id);
-	bind_int(stmt, 2, s->version);
+	bind_int(stmt, 1, (int64_t)j->hook_id);
+	bind_int(stmt, 2, j->version);
 	while ((rc = db_step(db, stmt)) > 0) {
-		const void *body = sqlite3_column_blob(stmt, 0);
+		struct hook_version *v = version_from_row(stmt);
+		const void *body = sqlite3_column_blob(stmt, 11);
 
-		sbuf_add(&s->out, body, (size_t)sqlite3_column_bytes(stmt, 0));
-		is_found = true;
+		v->source = mem_zalloc(v->source_len + 1, 1);
+		if (v->source_len)
+			memcpy(v->source, body, v->source_len);
+		STAILQ_INSERT_TAIL(&j->versions, v, link);
 	}
 	if (rc < 0)
 		(void)job_fail(job, db); /* told by finish */
-	else if (!is_found)
+	else if (STAILQ_EMPTY(&j->versions))
 		(void)job_refuse(job, ENOENT, "no such version"); /* likewise */
 }
 
 static void
-source_finish(struct store_job *job)
+versions_finish(struct store_job *job)
 {
-	struct source_job *s = (struct source_job *)job;
+	struct versions_job *j = (struct versions_job *)job;
 
-	s->done(s->arg, job->code, &s->out);
-	sbuf_fini(&s->out);
+	j->done(j->arg, job->code, &j->versions);
+	free_versions(&j->versions);
+}
+
+static struct versions_job *
+versions_job_new(struct store *store, uint64_t hook_id, store_versions_fn *done, void *arg)
+{
+	struct versions_job *j = store_job_new(store, sizeof(*j), versions_finish);
+
+	j->hook_id = hook_id;
+	j->done = done;
+	j->arg = arg;
+	STAILQ_INIT(&j->versions);
+	return j;
 }
 
 void
-store_get_source(
-	struct store *store, uint64_t hook_id, uint32_t version, store_text_fn *done, void *arg)
+store_list_versions(struct store *store, uint64_t hook_id, store_versions_fn *done, void *arg)
 {
-	struct source_job *s = store_job_new(store, sizeof(*s), source_finish);
+	struct versions_job *j = versions_job_new(store, hook_id, done, arg);
 
-	s->job.read = source_read;
-	s->hook_id = hook_id;
-	s->version = version;
-	s->done = done;
-	s->arg = arg;
-	store_read(&s->job, &store->point);
+	j->job.read = list_read;
+	store_read(&j->job, &store->point);
+}
+
+void
+store_get_version(
+	struct store *store, uint64_t hook_id, uint32_t version, store_versions_fn *done, void *arg)
+{
+	struct versions_job *j = versions_job_new(store, hook_id, done, arg);
+
+	j->job.read = version_read;
+	j->version = version;
+	store_read(&j->job, &store->point);
 }
 
 /* ---- permissions ---------------------------------------------------------------------------- */

@@ -24,6 +24,13 @@ _Static_assert(EXEC_PENDING == 0 && EXEC_RUNNING == 1 && EXEC_SUCCESS == 2 && EX
 	" x.duration_ns, x.message, x.output, x.error"                                             \
 	" FROM execution x LEFT JOIN hook h ON h.id = x.hook_id "
 
+#define VERSION_COLUMNS                                                                            \
+	"SELECT v.hook_id, v.version, v.from_seq, v.to_seq, h.name, h.stack, v.types, v.meta,"     \
+	" c.hash, length(c.body), v.created_ns"
+#define VERSION_TABLES                                                                             \
+	" FROM hook_version v JOIN hook h ON h.id = v.hook_id"                                     \
+	" JOIN hook_source c ON c.id = v.source_id"
+
 #define NO_EVENT_NEEDS_V                                                                           \
 	" AND NOT EXISTS (SELECT 1 FROM event e WHERE e.status = 0"                                \
 	"  AND e.seq >= v.from_seq AND e.seq < v.to_seq)"
@@ -90,9 +97,15 @@ const char *const sql_text[SQL_COUNT] = {
 		"UPDATE hook_version SET to_seq = ?2 WHERE hook_id = ?1 AND to_seq = 0",
 	[SQL_VERSION_PUT] = "INSERT INTO hook_version (hook_id, version, from_seq, to_seq, types,"
 			    " meta, source_id, created_ns) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
-	/* what an event that is not final yet may still run stays, however old */
-	[SQL_VERSIONS_PRUNE] = "DELETE FROM hook_version AS v WHERE v.hook_id = ?1"
-			       " AND v.version <= ?2 AND v.to_seq > 0" NO_EVENT_NEEDS_V,
+	/* Of versions that follow each other with one source, the first stands for it.  What an
+	 * event that is not final yet may still run stays, however old. */
+	[SQL_VERSIONS_PRUNE] =
+		"WITH own AS (SELECT version, source_id IS NOT"
+		"  lag(source_id) OVER (ORDER BY version) AS is_first"
+		"  FROM hook_version WHERE hook_id = ?1),"
+		" kept AS (SELECT version FROM own WHERE is_first ORDER BY version DESC LIMIT ?2)"
+		" DELETE FROM hook_version AS v WHERE v.hook_id = ?1 AND v.to_seq > 0"
+		" AND v.version NOT IN kept" NO_EVENT_NEEDS_V,
 	[SQL_VERSIONS_PRUNE_REMOVED] =
 		"DELETE FROM hook_version AS v WHERE v.to_seq > 0" NO_EVENT_NEEDS_V
 		" AND NOT EXISTS (SELECT 1 FROM hook_version o WHERE o.hook_id = v.hook_id"
@@ -102,17 +115,16 @@ const char *const sql_text[SQL_COUNT] = {
 		"DELETE FROM hook WHERE NOT EXISTS (SELECT 1 FROM hook_version v"
 		"  WHERE v.hook_id = hook.id)"
 		" AND NOT EXISTS (SELECT 1 FROM execution x WHERE x.hook_id = hook.id)",
-	[SQL_VERSIONS_NEEDED] =
-		"SELECT v.hook_id, v.version, v.from_seq, v.to_seq, h.name, h.stack, v.types,"
-		" v.meta, c.hash, length(c.body), v.created_ns FROM hook_version v"
-		" JOIN hook h ON h.id = v.hook_id JOIN hook_source c ON c.id = v.source_id"
-		" WHERE v.to_seq = 0 OR EXISTS (SELECT 1 FROM event e WHERE e.status = 0"
-		" AND e.seq >= v.from_seq AND e.seq < v.to_seq)"
-		" ORDER BY v.hook_id, v.version",
+	[SQL_VERSIONS_NEEDED] = VERSION_COLUMNS VERSION_TABLES
+	" WHERE v.to_seq = 0 OR EXISTS (SELECT 1 FROM event e WHERE e.status = 0"
+	" AND e.seq >= v.from_seq AND e.seq < v.to_seq)"
+	" ORDER BY v.hook_id, v.version",
+	[SQL_VERSIONS_OF_HOOK] =
+		VERSION_COLUMNS VERSION_TABLES " WHERE v.hook_id = ?1 ORDER BY v.version",
+	[SQL_VERSION_GET] = VERSION_COLUMNS ", c.body" VERSION_TABLES
+					    " WHERE v.hook_id = ?1 AND v.version = ?2",
 	[SQL_SOURCE_FIND] = "SELECT id FROM hook_source WHERE hash = ?1 AND body = ?2",
 	[SQL_SOURCE_ADD] = "INSERT INTO hook_source (hash, body) VALUES (?1, ?2)",
-	[SQL_SOURCE_GET] = "SELECT c.body FROM hook_version v JOIN hook_source c"
-			   " ON c.id = v.source_id WHERE v.hook_id = ?1 AND v.version = ?2",
 	[SQL_STATE_GET] = "SELECT value, expires_ns FROM state WHERE stack = ?1 AND key = ?2"
 			  " AND (expires_ns = 0 OR expires_ns > ?3)",
 	[SQL_STATE_SET] = "INSERT INTO state (stack, key, value, expires_ns)"

@@ -137,8 +137,9 @@ int store_load_hooks(struct store *store, struct hook_version_list *ret_versions
 	struct hook_stats_list *ret_stats, struct err *err) MUST_USE;
 
 /* Put a version in service: closes the one before at v->from_seq, inserts v (hook_id given by the
- * registry, from store_next_hook_id).  Of each hook the newest STORE_VERSIONS_KEPT are kept, and
- * older ones that unfinished events match.  Borrows v during the call only. */
+ * registry, from store_next_hook_id).  Of each hook are kept the first versions of the newest
+ * STORE_VERSIONS_KEPT sources, the one in service, and those that unfinished events match.  Borrows
+ * v during the call only. */
 #define STORE_VERSIONS_KEPT 20
 void store_put_version(
 	struct store *store, const struct hook_version *v, store_done_fn *done, void *arg);
@@ -151,9 +152,13 @@ void store_close_hook(
 void store_rename_hook(
 	struct store *store, uint64_t hook_id, const char *name, store_done_fn *done, void *arg);
 
-/* The source of a version, on the point lane; out stays empty with -ENOENT. */
-void store_get_source(
-	struct store *store, uint64_t hook_id, uint32_t version, store_text_fn *done, void *arg);
+/* Versions, on the point lane; the receiver takes what it wants from the list, the store frees the
+ * rest.  Those of a hook that are kept, ascending, without sources: */
+typedef void store_versions_fn(void *arg, int code, struct hook_version_list *versions);
+void store_list_versions(struct store *store, uint64_t hook_id, store_versions_fn *done, void *arg);
+/* One, with its source; -ENOENT with an empty list. */
+void store_get_version(struct store *store, uint64_t hook_id, uint32_t version,
+	store_versions_fn *done, void *arg);
 
 /* ---- state ---------------------------------------------------------------------------------- */
 

@@ -321,6 +321,67 @@ START_TEST(test_jsonl)
 }
 END_TEST
 
+static int64_t
+mtime_of(const char *path)
+{
+	struct treq req = {.op = TREE_GETATTR, .node = walk(path)};
+
+	ck_assert_int_eq(submit(&req), 0);
+	node_unref(req.node, 1);
+	return req.attr.st_mtim.tv_sec * NS_PER_S + req.attr.st_mtim.tv_nsec;
+}
+
+static void
+save(const char *meta, uint32_t version)
+{
+	serve("a", meta);
+	while (fixture_hook(&f, "a")->current->code.version < version)
+		uv_run(&f.loop, UV_RUN_ONCE);
+}
+
+START_TEST(test_versions)
+{
+	static const char one[] = "{\"event_type\":\"t\"}", two[] = "{\"event_type\":\"u\"}";
+	static const char *const wrong[] = {"0.lua", "01.lua", "1", "1.lu", "-1.lua", ".lua",
+		"9.lua", "4294967297.lua", "99999999999.lua"};
+	AUTO(free) char *names = NULL, *later = NULL;
+	int64_t first_ns;
+
+	save(one, 1);
+	names = list_path("/ctl/hooks/a/versions");
+	ck_assert_ptr_nonnull(strstr(names, "1.lua "));
+	first_ns = fixture_hook(&f, "a")->updated_ns;
+	ck_assert_int_eq(mtime_of("/ctl/hooks/a/versions/1.lua"), first_ns);
+	ck_assert_int_eq(write_path("/ctl/hooks/a/enabled", "0\n"), 2); /* version 2 */
+	save(two, 3);
+	assert_text("/ctl/hooks/a/versions/3.lua", two); /* perhaps not in the store yet */
+	ck_assert_int_eq(write_path("/ctl/hooks/a/enabled", "\n"), 1); /* version 4 */
+	later = list_path("/ctl/hooks/a/versions");
+	ck_assert_ptr_nonnull(strstr(later, "1.lua 3.lua "));
+	ck_assert_ptr_null(strstr(later, "2.lua"));
+	ck_assert_ptr_null(strstr(later, "4.lua"));
+	assert_text("/ctl/hooks/a/versions/1.lua", one);
+	assert_text("/ctl/hooks/a/versions/4.lua", two);
+	ck_assert_int_eq(mtime_of("/ctl/hooks/a/versions/1.lua"), first_ns);
+	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+		AUTO(free) char *path = mem_printf("/ctl/hooks/a/versions/%s", wrong[i]);
+
+		ck_assert_msg(walk(path) == NULL, "%s is there", path);
+	}
+}
+END_TEST
+
+START_TEST(test_a_hook_never_in_service_has_no_versions)
+{
+	AUTO(free) char *names = NULL;
+
+	serve("a", "broken");
+	names = list_path("/ctl/hooks/a/versions");
+	ck_assert_ptr_null(strstr(names, ".lua"));
+	ck_assert_ptr_null(walk("/ctl/hooks/a/versions/1.lua"));
+}
+END_TEST
+
 static void
 record(const char *hook, enum exec_status status, int64_t duration_ns)
 {
@@ -573,6 +634,8 @@ main(void)
 	tcase_add_test(tc, test_settings_are_written);
 	tcase_add_test(tc, test_listing);
 	tcase_add_test(tc, test_jsonl);
+	tcase_add_test(tc, test_versions);
+	tcase_add_test(tc, test_a_hook_never_in_service_has_no_versions);
 	tcase_add_test(tc, test_counters);
 	tcase_add_test(tc, test_log_grows);
 	tcase_add_test(tc, test_dry_run);

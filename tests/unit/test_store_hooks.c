@@ -238,11 +238,42 @@ START_TEST(a_renamed_hook_shows_its_new_name)
 }
 END_TEST
 
+/* f->text is what was found: of one version its source, of a list "number:length " each. */
+static void
+on_versions(void *arg, int code, struct hook_version_list *versions)
+{
+	struct fixture *f = arg;
+	struct sbuf text = {0};
+	struct hook_version *v;
+
+	STAILQ_FOREACH (v, versions, link) {
+		ck_assert_int_eq(
+			v->created_ns, FIXTURE_START_NS + (int64_t)v->version * 1000000000);
+		if (v->source)
+			sbuf_add(&text, v->source, v->source_len);
+		else
+			sbuf_printf(&text, "%u:%zu ", v->version, v->source_len);
+	}
+	free(f->text);
+	f->code = code;
+	f->text = sbuf_take(&text);
+	f->waiting--;
+}
+
 static const char *
 source_of(struct fixture *f, uint64_t hook_id, uint32_t version)
 {
 	f->waiting++;
-	store_get_source(f->store, hook_id, version, fixture_text, f);
+	store_get_version(f->store, hook_id, version, on_versions, f);
+	fixture_wait(f);
+	return f->text;
+}
+
+static const char *
+versions_of(struct fixture *f, uint64_t hook_id)
+{
+	f->waiting++;
+	store_list_versions(f->store, hook_id, on_versions, f);
 	fixture_wait(f);
 	return f->text;
 }
@@ -485,6 +516,27 @@ START_TEST(a_hook_keeps_its_newest_versions_and_those_with_work)
 }
 END_TEST
 
+START_TEST(versions_are_listed_and_settings_push_no_source_out)
+{
+	struct fixture f;
+
+	fixture_open(&f);
+	ck_assert_str_eq(versions_of(&f, 1), "");
+	ck_assert_int_eq(put(&f, 1, 1, 1, "one"), 0);
+	ck_assert_int_eq(put(&f, 1, 2, 1, "three"), 0);
+	for (uint32_t version = 3; version < 3 + 2 * STORE_VERSIONS_KEPT; version++)
+		ck_assert_int_eq(put(&f, 1, version, 1, "three"), 0);
+	ck_assert_str_eq(versions_of(&f, 1), "1:3 2:5 42:5 "); /* 42 is in service */
+	ck_assert_int_eq(put(&f, 1, 43, 1, "one"), 0);
+	ck_assert_str_eq(versions_of(&f, 1), "1:3 2:5 43:3 ");
+	ck_assert_str_eq(source_of(&f, 1, 2), "three");
+	ck_assert_str_eq(source_of(&f, 1, 42), "");
+	ck_assert_int_eq(f.code, -ENOENT);
+	ck_assert_str_eq(versions_of(&f, 2), "");
+	fixture_close(&f);
+}
+END_TEST
+
 START_TEST(a_removed_hook_is_forgotten_after_its_last_execution)
 {
 	static const char *const nothing_left =
@@ -531,6 +583,7 @@ main(void)
 	tcase_add_test(tc, executions_of_a_hook_are_listed_newest_first);
 	tcase_add_test(tc, permissions_survive);
 	tcase_add_test(tc, a_hook_keeps_its_newest_versions_and_those_with_work);
+	tcase_add_test(tc, versions_are_listed_and_settings_push_no_source_out);
 	tcase_add_test(tc, a_removed_hook_is_forgotten_after_its_last_execution);
 	tcase_add_test(tc, views_show_events);
 	tcase_add_test(tc, views_show_the_ids_of_the_tree);

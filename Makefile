@@ -203,7 +203,7 @@ PROVE := prove --timer --failures --comments -j$(shell nproc)
 matching = $(if $(T),$(foreach t,$(1),$(if $(findstring $(T),$(t)),$(t))),$(1))
 UNIT_RUN = $(call matching,$(UNIT_BIN))
 unit: $$(UNIT_RUN) ## unit tests only (T=name runs what matches)
-	$(if $(UNIT_RUN),@CK_TIMEOUT_MULTIPLIER=$(if $(filter release,$(VARIANT)),4,10) $(PROVE) -e '' $(UNIT_RUN),@echo "no unit test matches '$(T)'")
+	$(if $(UNIT_RUN),@CK_DEFAULT_TIMEOUT=30 CK_TIMEOUT_MULTIPLIER=$(if $(filter release,$(VARIANT)),4,10) $(PROVE) -e '' $(UNIT_RUN),@echo "no unit test matches '$(T)'")
 
 E2E := $(sort $(wildcard tests/e2e/*.bats tests/fault/*.bats))
 E2E_RUN = $(call matching,$(E2E))

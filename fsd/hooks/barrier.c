@@ -65,7 +65,7 @@ hook_barrier_begin(struct hook *hook)
 	hook->is_pending = true;
 	hook->is_late = false;
 	hook->pending_seq = next_seq(hooks);
-	hook->pending_until = uv_now(hooks->opt.loop) + HOOK_SETTLE_MS;
+	hook->pending_until = uv_now(hooks->opt.loop) + hooks->settle_ms;
 	if (TAILQ_EMPTY(&hooks->pending))
 		hook_timer_arm(hooks->settle_timer, hook->pending_until, on_late);
 	TAILQ_INSERT_TAIL(&hooks->pending, hook, pending_link);

@@ -414,6 +414,7 @@ hook_loading_init(struct hooks *hooks)
 	TAILQ_INIT(&hooks->leaving);
 	TAILQ_INIT(&hooks->queue);
 	hooks->settle_timer = timer_new(hooks);
+	hooks->settle_ms = HOOK_SETTLE_MS;
 	hooks->leave_timer = timer_new(hooks);
 }
 

@@ -113,6 +113,7 @@ struct hooks {
 	uint64_t stamp;
 
 	struct hook_queue pending, leaving, queue; /* in the order of their times */
+	unsigned settle_ms;                        /* HOOK_SETTLE_MS, or a test's */
 	bool is_stopping;
 	unsigned loads; /* files being read or checked */
 	uv_timer_t *settle_timer, *leave_timer;

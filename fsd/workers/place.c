@@ -15,8 +15,6 @@
 
 #include <pwd.h>
 
-#define SUSPECT_MS 50
-
 /* ---- choosing a process --------------------------------------------------------------------- */
 
 static char *
@@ -58,9 +56,9 @@ is_usable(const struct worker *w, enum worker_use use)
 }
 
 static bool
-is_suspect(const struct worker *w, uint64_t now)
+is_suspect(const struct workers *pool, const struct worker *w, uint64_t now)
 {
-	return w->unstarted > 0 && now > w->heard_ns + SUSPECT_MS * NS_PER_MS;
+	return w->unstarted > 0 && now > w->heard_ns + pool->suspect_ms * NS_PER_MS;
 }
 
 static struct worker *
@@ -76,7 +74,7 @@ pick_shared(struct workers *pool, struct crew *crew)
 		count++;
 		if (!any || w->load < any->load)
 			any = w;
-		if (!is_suspect(w, now) && (!best || w->load < best->load))
+		if (!is_suspect(pool, w, now) && (!best || w->load < best->load))
 			best = w;
 	}
 	if (best && (best->load == 0 || count >= pool->cores))
@@ -177,7 +175,7 @@ place(struct workers *pool, struct worker *w, uint64_t timeout_ms, struct slot *
 	uint32_t id = slots_take(&pool->slots, ret_slot);
 
 	(*ret_slot)->worker = w;
-	(*ret_slot)->deadline_ns = now + (timeout_ms + GRACE_MS) * NS_PER_MS;
+	(*ret_slot)->deadline_ns = now + (timeout_ms + pool->grace_ms) * NS_PER_MS;
 	if (w->unstarted == 0)
 		w->heard_ns = now;
 	w->load++;

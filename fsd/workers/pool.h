@@ -20,6 +20,7 @@
 
 #include <uthash.h>
 
+#define SUSPECT_MS       50   /* silent for so long, a worker is passed over */
 #define GRACE_MS         500  /* past its deadline a run's worker is killed */
 #define CHECK_TIMEOUT_MS 5000 /* for loading a script in a throw-away state */
 #define STOPPED_TEXT     "the master was stopped"
@@ -128,6 +129,7 @@ struct workers {
 	uint64_t armed_ns; /* when deadline fires; 0: it does not */
 
 	unsigned cores, limit, timeout_ms, processes, runs;
+	unsigned suspect_ms, grace_ms; /* SUSPECT_MS and GRACE_MS, or a test's */
 	uint64_t memory_bytes;
 	enum log_level level; /* of what workers say */
 	bool is_stopping;

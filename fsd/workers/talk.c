@@ -257,7 +257,7 @@ on_started(struct worker *w, struct slot *slot, struct frame *frame)
 		return;
 	slot->started_ns = started_ns > 0 && started_ns < now_ns ? started_ns : now_ns;
 	if (!slot->is_cancelled)
-		slot->deadline_ns = uv_hrtime() + (timeout_ms + GRACE_MS) * NS_PER_MS;
+		slot->deadline_ns = uv_hrtime() + (timeout_ms + w->pool->grace_ms) * NS_PER_MS;
 	w->unstarted--;
 	if (slot->run->started)
 		slot->run->started(slot->run);

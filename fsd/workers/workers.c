@@ -282,6 +282,8 @@ workers_start(uv_loop_t *loop, const struct worker_options *opt,
 	pool->cores = uv_available_parallelism() < 2 ? 2 : uv_available_parallelism();
 	pool->limit = LIMIT_DEFAULT;
 	pool->timeout_ms = TIMEOUT_MS;
+	pool->suspect_ms = SUSPECT_MS;
+	pool->grace_ms = GRACE_MS;
 	pool->memory_bytes = MEMORY_BYTES;
 	pool->level = LOG_LEVEL_INFO;
 	LIST_INIT(&pool->crews);
@@ -386,7 +388,7 @@ workers_cancel(struct workers *w, struct run *run, enum run_result result)
 		return;
 	slot->is_cancelled = true;
 	slot->wanted = result;
-	slot->deadline_ns = uv_hrtime() + GRACE_MS * NS_PER_MS;
+	slot->deadline_ns = uv_hrtime() + w->grace_ms * NS_PER_MS;
 	pool_arm(w, slot->deadline_ns);
 	if (!slot->worker->is_lost)
 		talk_cancel(slot->worker, run->id, result);

@@ -116,7 +116,7 @@ START_TEST(test_removed_file_ends_the_hook)
 	fixture_remove(&f, "hooks/a.lua");
 	while (hook->has_file)
 		uv_run(&f.loop, UV_RUN_ONCE);
-	ck_assert(!hooks_are_settled(f.hooks, 7)); /* it may come back */
+	ck_assert(!hook->is_leaving || !hooks_are_settled(f.hooks, 7)); /* it may come back */
 	f.next_seq = 9;
 	while (!hooks_are_settled(f.hooks, 7))
 		uv_run(&f.loop, UV_RUN_ONCE);

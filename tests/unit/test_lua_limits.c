@@ -33,7 +33,7 @@ times_out(const char *body)
 	ck_assert_msg(
 		o.result == RUN_TIMEOUT, "%s: result %u, %s%s", body, o.result, o.error, o.message);
 	ck_assert_msg(strstr(o.error, "hook timed out after 150ms") != NULL, "%s", o.error);
-	ck_assert_msg(took < 2 * NS_PER_S, "%s: took %lld ms", body, (long long)took / NS_PER_MS);
+	ck_assert_msg(took < 30 * NS_PER_S, "%s: took %lld ms", body, (long long)took / NS_PER_MS);
 	outcome_fini(&o);
 	free(source);
 	rig_ok(&rig, "return true");
@@ -92,12 +92,12 @@ START_TEST(the_error_says_where)
 	struct outcome o = rig_do_with(&rig,
 		"local function slow()\n while true do end\nend\nfunction on_event()\n "
 		"pcall(slow)\nend",
-		100, 0);
+		1000, 0);
 
 	ck_assert_msg(strstr(o.error, "hooks/x.lua:2:") != NULL, "%s", o.error);
 	ck_assert_msg(strstr(o.error, "hooks/x.lua:5:") != NULL, "%s", o.error);
 	outcome_fini(&o);
-	o = rig_do_with(&rig, "function on_event()\n sleep(60)\nend", 100, 0);
+	o = rig_do_with(&rig, "function on_event()\n sleep(600)\nend", 1000, 0);
 	ck_assert_msg(strstr(o.error, "hooks/x.lua:2:") != NULL, "%s", o.error);
 	outcome_fini(&o);
 }
@@ -131,7 +131,7 @@ static void
 runs_out_of_memory(const char *body)
 {
 	char *source = mem_printf("function on_event() %s end", body);
-	struct outcome o = rig_do_with(&rig, source, 10000, MEMORY);
+	struct outcome o = rig_do_with(&rig, source, RIG_TIMEOUT_MS, MEMORY);
 
 	ck_assert_msg(o.result == RUN_FAILED, "%s: result %u", body, o.result);
 	ck_assert_msg(strcmp(o.error, "out of memory (8 MB limit of config/hook_memory)") == 0,
@@ -166,7 +166,7 @@ START_TEST(full_state_is_retired)
 	for (int i = 0; i < 6; i++) {
 		struct outcome o;
 
-		(void)rig_run(&rig, 1, 5000, "x.y", i % 2 ? "{}" : "{\"eat\":1}");
+		(void)rig_run(&rig, 1, RIG_TIMEOUT_MS, "x.y", i % 2 ? "{}" : "{\"eat\":1}");
 		o = rig_outcome(&rig);
 		ck_assert_uint_eq(o.result, i % 2 ? RUN_SUCCESS : RUN_FAILED);
 		outcome_fini(&o);
@@ -181,7 +181,7 @@ START_TEST(states_are_bounded)
 		struct outcome o;
 
 		rig_script(&rig, 1 + i, "function on_event() end", 0, "");
-		(void)rig_run(&rig, 1 + i, 1000, "x.y", "");
+		(void)rig_run(&rig, 1 + i, RIG_TIMEOUT_MS, "x.y", "");
 		o = rig_outcome(&rig);
 		ck_assert_uint_eq(o.result, RUN_SUCCESS);
 		outcome_fini(&o);
@@ -283,7 +283,7 @@ START_TEST(lib_modules)
 		"return true, m.n end",
 		0, dir);
 	for (int i = 0; i < 2; i++) {
-		(void)rig_run(&rig, 1, 5000, "x.y", "");
+		(void)rig_run(&rig, 1, RIG_TIMEOUT_MS, "x.y", "");
 		o = rig_outcome(&rig);
 		ck_assert_msg(o.result == RUN_SUCCESS, "%s", o.error);
 		ck_assert_str_eq(o.message, "1");
@@ -293,7 +293,7 @@ START_TEST(lib_modules)
 	ck_assert_ptr_nonnull(f);
 	(void)fputs("return {n = 'edited', name = 'm'}", f);
 	(void)fclose(f);
-	(void)rig_run(&rig, 1, 5000, "x.y", "");
+	(void)rig_run(&rig, 1, RIG_TIMEOUT_MS, "x.y", "");
 	o = rig_outcome(&rig);
 	ck_assert_str_eq(o.message, "edited");
 	outcome_fini(&o);
@@ -301,7 +301,7 @@ START_TEST(lib_modules)
 	ck_assert_ptr_nonnull(f);
 	(void)fputs("\nlocal x = = 1", f);
 	(void)fclose(f);
-	(void)rig_run(&rig, 1, 5000, "x.y", "");
+	(void)rig_run(&rig, 1, RIG_TIMEOUT_MS, "x.y", "");
 	o = rig_outcome(&rig);
 	ck_assert_msg(strstr(o.error, "lib/m.lua:2: unexpected symbol") != NULL, "%s", o.error);
 	outcome_fini(&o);

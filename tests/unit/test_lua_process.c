@@ -68,7 +68,7 @@ START_TEST(returns_when_the_shell_exits)
 					"assert(r.stdout == 'a\\n')");
 
 	ck_assert_msg(o.result == RUN_SUCCESS, "%s", o.error);
-	ck_assert_uint_lt(o.duration_ns, 5 * NS_PER_S);
+	ck_assert_uint_lt(o.duration_ns, 30 * NS_PER_S);
 	outcome_fini(&o);
 }
 END_TEST
@@ -81,9 +81,9 @@ no_children(void)
 	ck_assert_int_eq(errno, ECHILD);
 }
 
-/* The processes whose ids stand in the file are gone. */
-static void
-are_gone(const char *name, unsigned expected)
+/* The processes whose ids stand in the file are gone.  Returns their number. */
+static unsigned
+are_gone(const char *name)
 {
 	char path[64];
 	unsigned count = 0;
@@ -92,14 +92,14 @@ are_gone(const char *name, unsigned expected)
 
 	(void)snprintf(path, sizeof(path), "%s/%s", dir, name);
 	f = fopen(path, "re");
-	ck_assert_ptr_nonnull(f);
-	while (fscanf(f, "%d", &pid) == 1) {
+	while (f && fscanf(f, "%d", &pid) == 1) {
 		count++;
 		ck_assert_msg(
 			kill(pid, 0) < 0 && errno == ESRCH, "%s: process %d lives", name, pid);
 	}
-	(void)fclose(f);
-	ck_assert_uint_ge(count, expected);
+	if (f)
+		(void)fclose(f);
+	return count;
 }
 
 START_TEST(nothing_outlives_its_invocation)
@@ -124,7 +124,7 @@ START_TEST(nothing_outlives_its_invocation)
 
 		rig_ok(&rig, body);
 		free(body);
-		are_gone(cases[i].name, 1);
+		ck_assert_uint_eq(are_gone(cases[i].name), 1);
 		no_children();
 	}
 }
@@ -132,16 +132,19 @@ END_TEST
 
 START_TEST(timeout_ends_what_runs)
 {
-	struct outcome o = rig_do_with(&rig,
-		"function on_event() pcall(exec.run, 'echo $$ > $D/fg; sleep 61 & echo $! >> "
-		"$D/fg; wait')"
-		" end",
-		300, 0);
+	unsigned count = 0;
 
-	ck_assert_uint_eq(o.result, RUN_TIMEOUT);
-	outcome_fini(&o);
-	are_gone("fg", 2);
-	no_children();
+	for (uint32_t ms = 300; count < 2; ms *= 3) { /* until both have started by then */
+		struct outcome o = rig_do_with(&rig,
+			"function on_event() pcall(exec.run, 'echo $$ > $D/fg; sleep 600 & echo "
+			"$! >> $D/fg; wait') end",
+			ms, 0);
+
+		ck_assert_uint_eq(o.result, RUN_TIMEOUT);
+		outcome_fini(&o);
+		count = are_gone("fg");
+		no_children();
+	}
 }
 END_TEST
 
@@ -150,14 +153,14 @@ START_TEST(neighbours_are_left_alone)
 	struct outcome o;
 
 	rig_script(&rig, 1,
-		"function on_event() local r = exec.run('setsid sleep 0.4 & sleep 0.3; jobs -p | "
+		"function on_event() local r = exec.run('setsid sleep 60 & sleep 0.3; jobs -p | "
 		"wc -l')\n"
 		"return r.stdout == '1\\n', r.stdout end",
 		0, "");
 	rig_script(&rig, 2, "function on_event() exec.run('sleep 60 &') end", 0, "");
-	(void)rig_run(&rig, 1, 5000, "x.y", "");
+	(void)rig_run(&rig, 1, RIG_TIMEOUT_MS, "x.y", "");
 	for (int i = 0; i < 3; i++)
-		(void)rig_run(&rig, 2, 5000, "x.y", "");
+		(void)rig_run(&rig, 2, RIG_TIMEOUT_MS, "x.y", "");
 	for (int i = 0; i < 4; i++) {
 		o = rig_outcome(&rig);
 		ck_assert_msg(o.result == RUN_SUCCESS, "%s", o.error);
@@ -171,7 +174,7 @@ START_TEST(many_programs_at_once)
 {
 	rig_script(&rig, 1, "function on_event() assert(exec.run('sleep 0.1').success) end", 0, "");
 	for (int i = 0; i < 40; i++)
-		(void)rig_run(&rig, 1, 20000, "x.y", "");
+		(void)rig_run(&rig, 1, RIG_TIMEOUT_MS, "x.y", "");
 	for (int i = 0; i < 40; i++) {
 		struct outcome o = rig_outcome(&rig);
 

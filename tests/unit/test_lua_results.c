@@ -51,7 +51,7 @@ START_TEST(errors_have_position_and_traceback)
 	struct outcome o = rig_do_with(&rig,
 		"local function inner()\n  error('boom')\nend\n"
 		"return {execute = function() inner() end}",
-		1000, 0);
+		RIG_TIMEOUT_MS, 0);
 
 	ck_assert_uint_eq(o.result, RUN_FAILED);
 	ck_assert_msg(
@@ -59,7 +59,7 @@ START_TEST(errors_have_position_and_traceback)
 	ck_assert_ptr_nonnull(strstr(o.error, "hooks/x.lua:4:"));
 	ck_assert_ptr_null(strstr(o.error, "lua/host/"));
 	outcome_fini(&o);
-	o = rig_do_with(&rig, "local x = nil\nlocal y = x.z\nreturn {}", 1000, 0);
+	o = rig_do_with(&rig, "local x = nil\nlocal y = x.z\nreturn {}", RIG_TIMEOUT_MS, 0);
 	ck_assert_msg(strncmp(o.error, "hooks/x.lua:2: attempt to index", 31) == 0, "%s", o.error);
 	outcome_fini(&o);
 	rig_fails(&rig, "error({})", "table");
@@ -83,7 +83,7 @@ START_TEST(three_forms)
 	};
 
 	for (size_t i = 0; i < sizeof(sources) / sizeof(sources[0]); i++) {
-		struct outcome o = rig_do_with(&rig, sources[i], 1000, 0);
+		struct outcome o = rig_do_with(&rig, sources[i], RIG_TIMEOUT_MS, 0);
 
 		ck_assert_msg(o.result == RUN_SUCCESS, "%s: %s", sources[i], o.error);
 		ck_assert_str_eq(o.message, "task.failed");
@@ -225,7 +225,7 @@ START_TEST(data_of_every_shape)
 		struct outcome o;
 
 		rig_script(&rig, 500 + i, source, 0, "");
-		(void)rig_run(&rig, 500 + i, 1000, "custom.x", cases[i].data);
+		(void)rig_run(&rig, 500 + i, RIG_TIMEOUT_MS, "custom.x", cases[i].data);
 		o = rig_outcome(&rig);
 		ck_assert_msg(o.result == RUN_SUCCESS, "%s: %s", cases[i].data, o.error);
 		outcome_fini(&o);
@@ -260,7 +260,7 @@ START_TEST(nothing_survives_an_invocation)
 	for (int i = 0; i < 3; i++) {
 		struct outcome o;
 
-		(void)rig_run(&rig, 1, 1000, "x.y", "");
+		(void)rig_run(&rig, 1, RIG_TIMEOUT_MS, "x.y", "");
 		o = rig_outcome(&rig);
 		ck_assert_msg(o.result == RUN_SUCCESS, "%s", o.error);
 		ck_assert_str_eq(o.message, "1 1");

@@ -63,9 +63,9 @@ START_TEST(every_form_of_the_arguments_is_sent)
 {
 	static const char *const bodies[] = {
 		"local r = http.get(url, {['X-A'] = 'b'}) has(r, 'GET /echo HTTP', 'X-A: b\\r\\n')",
-		"local r = http.get(url, {headers = {['X-A'] = 5}, timeout = '5s'}) has(r, 'X-A: "
+		"local r = http.get(url, {headers = {['X-A'] = 5}, timeout = '200s'}) has(r, 'X-A: "
 		"5')",
-		"local r = http.get{url = url, timeout = 5, headers = {['X-A'] = ''}} "
+		"local r = http.get{url = url, timeout = 200, headers = {['X-A'] = ''}} "
 		"has(r, 'X-A:\\r\\n', 'User-Agent: sloth-runner/')",
 		"local r = http.get(url .. '#top', {query = {['a b'] = 'c&d'}}) "
 		"has(r, 'GET /echo?a%20b=c%26d HTTP')",
@@ -141,7 +141,7 @@ START_TEST(without_a_response_the_code_is_0)
 	rig_ok(&rig, URL
 		"local r, err = http.get(url .. '/slow', {timeout = '50ms'})"
 		"assert(r.status_code == 0 and err:find('^timeout') and r.elapsed_ms >= 50, err)"
-		"assert(r.elapsed_ms < 5000)");
+		"assert(r.elapsed_ms < 30000)");
 }
 END_TEST
 
@@ -149,7 +149,7 @@ START_TEST(a_body_over_the_limit_is_refused)
 {
 	for (int i = 0; i < 2; i++) {
 		char *text = mem_printf(URL
-			"local r, err = http.get(url .. '%s', {timeout = 10}) "
+			"local r, err = http.get(url .. '%s', {timeout = 200}) "
 			"assert(r.status_code == 0 and r.body == '' and err:find('16 MiB'), err)",
 			i ? "/said" : "/big");
 
@@ -164,10 +164,10 @@ START_TEST(two_runs_wait_at_once)
 {
 	rig_script(&rig, 1,
 		"return {execute = function() return http.get(os.getenv('URL') .. '/meet', "
-		"{timeout = 15}).status_code == 200 end}",
+		"{timeout = 200}).status_code == 200 end}",
 		0, "");
-	(void)rig_run(&rig, 1, 15000, "a.b", "{}");
-	(void)rig_run(&rig, 1, 15000, "a.b", "{}");
+	(void)rig_run(&rig, 1, RIG_TIMEOUT_MS, "a.b", "{}");
+	(void)rig_run(&rig, 1, RIG_TIMEOUT_MS, "a.b", "{}");
 	for (int i = 0; i < 2; i++) {
 		struct outcome o = rig_outcome(&rig);
 

@@ -151,39 +151,48 @@ START_TEST(many_wait_at_once)
 		"end",
 		0, "");
 	for (int i = 0; i < 200; i++)
-		(void)rig_run(&rig, 1, 5000, "x.y", "");
+		(void)rig_run(&rig, 1, RIG_TIMEOUT_MS, "x.y", "");
 	for (int i = 0; i < 200; i++) {
 		struct outcome o = rig_outcome(&rig);
 
 		ck_assert_msg(o.result == RUN_SUCCESS, "%s", o.error);
 		outcome_fini(&o);
 	}
-	ck_assert_int_lt(clock_mono_ns() - start, 5 * NS_PER_S); /* one after the other: 40 s */
-	ck_assert_uint_eq(rig.worker->idle_count, 1);            /* all in one state */
+	ck_assert_int_lt(clock_mono_ns() - start, 30 * NS_PER_S); /* one after the other: 40 s */
+	ck_assert_uint_eq(rig.worker->idle_count, 1);             /* all in one state */
 }
 END_TEST
+
+static void
+cancel(uint32_t run)
+{
+	struct sbuf out = {0};
+	size_t mark = frame_begin(&out, MSG_CANCEL, run);
+
+	frame_u32(&out, RUN_INTERRUPTED);
+	frame_end(&out, mark);
+	rig_send(&rig, &out);
+}
 
 START_TEST(slices_are_fair)
 {
 	struct outcome o;
-	uint32_t quick;
 
 	rig_script(&rig, 1, "function on_event() while true do end end", 0, "");
 	rig_script(&rig, 2,
 		"function on_event() coroutine.wrap(function() while true do end end)() end", 0,
 		"");
 	rig_script(&rig, 3, "function on_event() return true end", 0, "");
-	(void)rig_run(&rig, 1, 400, "x.y", "");
-	(void)rig_run(&rig, 2, 400, "x.y", "");
-	quick = rig_run(&rig, 3, 400, "x.y", "");
+	for (uint64_t hook_id = 1; hook_id <= 3; hook_id++)
+		(void)rig_run(&rig, hook_id, RIG_TIMEOUT_MS, "x.y", "");
 	o = rig_outcome(&rig);
 	ck_assert_msg(o.result == RUN_SUCCESS, "%s", o.error);
-	ck_assert_uint_eq(quick, 3);
-	ck_assert_uint_lt(o.duration_ns, 200 * NS_PER_MS);
+	ck_assert_uint_lt(o.duration_ns, 10 * NS_PER_S);
 	outcome_fini(&o);
-	for (int i = 0; i < 2; i++) {
+	for (uint32_t run = 1; run <= 2; run++) {
+		cancel(run);
 		o = rig_outcome(&rig);
-		ck_assert_uint_eq(o.result, RUN_TIMEOUT);
+		ck_assert_uint_eq(o.result, RUN_INTERRUPTED);
 		outcome_fini(&o);
 	}
 }
@@ -226,7 +235,7 @@ START_TEST(requests_are_answered)
 		"function on_event() local v = state.get('k') state.set('k', v + 1) return true, v "
 		"end",
 		0, "");
-	(void)rig_run(&rig, 1, 5000, "x.y", "");
+	(void)rig_run(&rig, 1, RIG_TIMEOUT_MS, "x.y", "");
 	f = rig_next(&rig);
 	ck_assert_uint_eq(f.type, MSG_STATE);
 	ck_assert_uint_eq(f.id, 1);
@@ -249,20 +258,15 @@ END_TEST
 
 START_TEST(cancel_ends_a_wait)
 {
-	struct sbuf out = {0};
-	size_t mark;
 	struct frame f;
 	struct outcome o;
 
 	rig_script(
 		&rig, 1, "function on_event() pcall(state.get, 'k') while true do end end", 0, "");
-	(void)rig_run(&rig, 1, 5000, "x.y", "");
+	(void)rig_run(&rig, 1, RIG_TIMEOUT_MS, "x.y", "");
 	f = rig_next(&rig);
 	ck_assert_uint_eq(f.type, MSG_STATE);
-	mark = frame_begin(&out, MSG_CANCEL, 1);
-	frame_u32(&out, RUN_INTERRUPTED);
-	frame_end(&out, mark);
-	rig_send(&rig, &out);
+	cancel(1);
 	o = rig_outcome(&rig);
 	ck_assert_uint_eq(o.result, RUN_INTERRUPTED);
 	outcome_fini(&o);

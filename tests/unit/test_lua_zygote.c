@@ -15,7 +15,7 @@
 #include <sys/socket.h>
 #include <sys/wait.h>
 
-#define LIMIT_MS 20000
+#define LIMIT_MS 200000
 
 struct daemon {
 	pid_t zygote;
@@ -215,7 +215,7 @@ run_script(const char *source)
 	frame_u32(&out, RUN_WHOLE);
 	frame_u32(&out, 1);
 	frame_u32(&out, 1);
-	frame_u32(&out, 10000);
+	frame_u32(&out, LIMIT_MS);
 	frame_u64(&out, 1);
 	frame_strz(&out, "id");
 	frame_strz(&out, "task.failed");
@@ -230,7 +230,7 @@ run_script(const char *source)
 static void
 until_all_is_told(const struct worker_page *page)
 {
-	for (int i = 0; i < 5000 && page->untold; i++)
+	for (int i = 0; i < LIMIT_MS && page->untold; i++)
 		(void)poll(NULL, 0, 1);
 	ck_assert_uint_eq(page->untold, 0);
 }
@@ -327,7 +327,7 @@ START_TEST(a_killed_worker_tells_whose_fault_it_was_and_leaves_nothing)
 {
 	struct worker_page *page = start_worker();
 	char data[4096], path[] = "/tmp/sloth-pid-XXXXXX", source[256];
-	int64_t end = clock_mono_ns() + 20 * NS_PER_S;
+	int64_t end = clock_mono_ns() + LIMIT_MS * NS_PER_MS;
 	size_t used = 0;
 	int fd, file = mkostemp(path, O_CLOEXEC);
 	struct frame f = worker_next(&used);
@@ -361,7 +361,7 @@ END_TEST
 START_TEST(a_begun_run_is_known_at_once)
 {
 	struct worker_page *page = start_worker();
-	int64_t end = clock_mono_ns() + 5 * NS_PER_S;
+	int64_t end = clock_mono_ns() + LIMIT_MS * NS_PER_MS;
 	size_t used = 0;
 
 	(void)worker_next(&used);

@@ -615,7 +615,7 @@ START_TEST(old_events_are_deleted_and_unfinished_ones_stay)
 }
 END_TEST
 
-/* Turn the loop until the number of events is n; the fixture aborts what never comes. */
+/* Turn the loop until the number of events is n. */
 static void
 wait_for_total(struct fixture *f, uint64_t n)
 {
@@ -675,7 +675,7 @@ START_TEST(retention_by_bytes_shrinks_the_database)
 	fixture_reopen(&f); /* what waits in the WAL goes into the database */
 	store_figures(f.store, &before);
 	store_set_retention(f.store, &(struct store_retention){.max_bytes = 4 * 1024 * 1024});
-	do { /* until the fixture aborts it */
+	do {
 		uv_run(&f.loop, UV_RUN_ONCE);
 		store_figures(f.store, &after);
 	} while (after.db_bytes > 12000000);

@@ -14,7 +14,8 @@
 #include <sys/prctl.h>
 #include <sys/socket.h>
 
-#define RIG_LIMIT_NS (20LL * NS_PER_S) /* beyond this an answer is not coming */
+#define RIG_LIMIT_NS   (300 * NS_PER_S) /* beyond this an answer is not coming */
+#define RIG_TIMEOUT_MS 200000           /* of a run that is to end by itself */
 
 struct rig {
 	struct library *library;
@@ -217,7 +218,7 @@ static inline struct outcome
 rig_do(struct rig *rig, const char *body)
 {
 	char *source = mem_printf("return {execute = function(event) %s\nend}", body);
-	struct outcome o = rig_do_with(rig, source, 10000, 0);
+	struct outcome o = rig_do_with(rig, source, RIG_TIMEOUT_MS, 0);
 
 	free(source);
 	return o;

@@ -19,7 +19,8 @@
 #include <sys/wait.h>
 
 #define GRACE_MS   50
-#define FILES_SOFT 1024 /* RLIMIT_NOFILE of programs: what select() can take */
+#define PIPE_BYTES 65536 /* what a pipe holds when nobody asked for more */
+#define FILES_SOFT 1024  /* RLIMIT_NOFILE of programs: what select() can take */
 
 extern char **environ;
 
@@ -285,10 +286,31 @@ on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
 	to->len += (size_t)n;
 }
 
+/* Timers come before news: a loop that was held up has not seen yet what the shell wrote last.  One
+ * read takes all that a pipe holds. */
+static void
+read_rest(uv_pipe_t *pipe)
+{
+	uv_os_fd_t fd;
+	uv_buf_t buf;
+	ssize_t n;
+
+	if (uv_fileno((uv_handle_t *)pipe, &fd) < 0)
+		return; /* read to its end */
+	on_alloc((uv_handle_t *)pipe, PIPE_BYTES, &buf);
+	n = read(fd, buf.base, buf.len);
+	if (n > 0)
+		on_read((uv_stream_t *)pipe, n, &buf);
+}
+
 static void
 on_grace_over(uv_timer_t *timer)
 {
-	close_all(timer->data);
+	struct exec *x = timer->data;
+
+	read_rest(&x->out);
+	read_rest(&x->err);
+	close_all(x);
 }
 
 static void

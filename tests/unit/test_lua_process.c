@@ -73,6 +73,52 @@ START_TEST(returns_when_the_shell_exits)
 }
 END_TEST
 
+/* Runs after the loop has looked for news: lets the shell write its last words and end, and takes
+ * longer than a worker waits for what a background job may still write. */
+static void
+end_the_shell(uv_poll_t *handle, int status, int events)
+{
+	const struct timespec pause = {.tv_nsec = 200 * NS_PER_MS};
+	pid_t shell = *(pid_t *)handle->data;
+	siginfo_t info;
+
+	(void)status, (void)events;
+	ck_assert_int_eq(kill(shell, SIGCONT), 0);
+	ck_assert_int_eq(waitid(P_PID, (id_t)shell, &info, WEXITED | WNOWAIT), 0);
+	(void)nanosleep(&pause, NULL);
+	uv_close((uv_handle_t *)handle, NULL);
+}
+
+/* The end of one child finds another that has just ended too, before its output was read; and then
+ * the worker is busy. */
+START_TEST(output_is_read_to_the_end_by_a_busy_worker)
+{
+	struct rig *r = &rig;
+	siginfo_t info;
+	uv_poll_t news;
+	struct outcome o;
+	pid_t shell;
+
+	rig_script(r, 1,
+		"function on_event() return true, exec.run('kill -STOP $$; echo last').stdout end",
+		0, "");
+	(void)rig_run(r, 1, RIG_TIMEOUT_MS, "x.y", "");
+	while (!r->worker->children)
+		(void)uv_run(&r->worker->loop, UV_RUN_ONCE);
+	shell = r->worker->children->pid;
+	ck_assert_int_eq(waitid(P_PID, (id_t)shell, &info, WSTOPPED | WNOWAIT), 0);
+	(void)uv_run(&r->worker->loop, UV_RUN_NOWAIT);
+	news.data = &shell;
+	ck_assert_int_eq(uv_poll_init(&r->worker->loop, &news, r->fd), 0);
+	ck_assert_int_eq(uv_poll_start(&news, UV_WRITABLE, end_the_shell), 0);
+	(void)raise(SIGCHLD);
+	o = rig_outcome(r);
+	ck_assert_msg(o.result == RUN_SUCCESS, "%s", o.error);
+	ck_assert_str_eq(o.message, "last\n");
+	outcome_fini(&o);
+}
+END_TEST
+
 /* Nothing but ourselves is below the worker. */
 static void
 no_children(void)
@@ -222,6 +268,7 @@ main(void)
 	tcase_add_test(tc, results);
 	tcase_add_test(tc, popen_and_execute);
 	tcase_add_test(tc, returns_when_the_shell_exits);
+	tcase_add_test(tc, output_is_read_to_the_end_by_a_busy_worker);
 	tcase_add_test(tc, nothing_outlives_its_invocation);
 	tcase_add_test(tc, timeout_ends_what_runs);
 	tcase_add_test(tc, neighbours_are_left_alone);

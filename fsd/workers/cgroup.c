@@ -84,7 +84,7 @@ cgroup_open(const char *scope)
 		return NULL;
 	}
 	cgroup_kill(dir);
-	cgroup_tidy(dir);
+	cgroup_tidy(dir, NULL, NULL);
 	return TAKE(dir);
 }
 
@@ -109,13 +109,18 @@ cgroup_kill(const char *dir)
 }
 
 void
-cgroup_tidy(const char *dir)
+cgroup_tidy(const char *dir, cgroup_used_fn *is_used, void *arg)
 {
 	DIR *groups = dir ? opendir(dir) : NULL;
 	struct dirent *entry;
 
 	while (groups && (entry = readdir(groups))) {
-		if (entry->d_name[0] == 'w')
+		unsigned long number;
+
+		if (entry->d_name[0] != 'w')
+			continue;
+		number = strtoul(entry->d_name + 1, NULL, 10); /* ours are w<number> */
+		if (!is_used || !is_used(arg, (unsigned)number))
 			(void)unlinkat(
 				dirfd(groups), entry->d_name, AT_REMOVEDIR); /* in use: stays */
 	}
@@ -147,6 +152,6 @@ cgroup_close(const char *dir)
 		return;
 	cgroup_kill(dir);
 	wait_empty(dir);
-	cgroup_tidy(dir);
+	cgroup_tidy(dir, NULL, NULL);
 	(void)rmdir(dir); /* what could not be killed keeps it; the next start removes it */
 }

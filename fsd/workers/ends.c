@@ -157,6 +157,21 @@ end_check(const struct death *death, struct slot *slot, bool is_culprit)
 	}
 }
 
+/* Whether the group is one of a worker there is, perhaps not joined yet. */
+static bool
+is_group_used(void *arg, unsigned number)
+{
+	const struct workers *pool = arg;
+	const struct crew *crew;
+	const struct worker *w;
+
+	LIST_FOREACH (crew, &pool->crews, link)
+		TAILQ_FOREACH (w, &crew->workers, link)
+			if (w->request == number)
+				return true;
+	return false;
+}
+
 /* Let go of the process: nobody finds it any more. */
 static void
 detach(struct worker *w)
@@ -169,7 +184,7 @@ detach(struct worker *w)
 	if (w->is_dirty)
 		STAILQ_REMOVE(&pool->dirty, w, worker, dirty_link);
 	w->is_dirty = false;
-	cgroup_tidy(pool->cgroup);
+	cgroup_tidy(pool->cgroup, is_group_used, pool);
 }
 
 static void

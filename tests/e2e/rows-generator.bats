@@ -101,7 +101,7 @@ C
 @test "bad columns" {
 	refuses '/a 444 text x_read - - "x"' "mode '444' is not four octal digits like 0644"
 	refuses '/a 0444 txt x_read - - "x"' "unknown kind 'txt'"
-	refuses '/a 0444 text x_read - hidden "x"' "unknown flag 'hidden'; known are fresh, group, notify, unlisted"
+	refuses '/a 0444 text x_read - hidden "x"' "unknown flag 'hidden'; known are fresh, group, notify, quiet, unlisted"
 	refuses '/a 0444 text x_read - - ""' "the help text is empty"
 	refuses '/a 0444 text - - - "x"' "a text row needs a handler in the read column"
 	refuses '/a 0644 value x_read - - "x"' "a value row needs a handler in the write column"

@@ -63,6 +63,12 @@ events_set_dispatcher(struct events *events, struct dispatcher *dispatcher)
 }
 
 void
+events_set_hooks(struct events *events, struct hooks *hooks)
+{
+	events->hooks = hooks;
+}
+
+void
 events_set_window(struct events *events, size_t ids)
 {
 	events->window = ids;

@@ -14,6 +14,7 @@
 
 struct events;
 struct dispatcher;
+struct hooks;
 
 struct tree;
 struct lane;
@@ -39,6 +40,9 @@ int events_new(
 
 /* The dispatcher needs the room and the room the dispatcher: called once, before events come. */
 void events_set_dispatcher(struct events *events, struct dispatcher *dispatcher);
+
+/* Whom `why` asks; they outlive the room.  Without them it tells what was recorded only. */
+void events_set_hooks(struct events *events, struct hooks *hooks);
 
 /* How many of the newest ids `ls events` shows (config/events_window). */
 void events_set_window(struct events *events, size_t ids);

@@ -32,6 +32,7 @@ struct events {
 	struct store *store;
 	struct tree *tree;
 	struct dispatcher *dispatcher;
+	struct hooks *hooks; /* NULL: nobody to ask (tests) */
 	struct lane *parser; /* intake's thread */
 	struct feed *feed;
 	struct event_log *log;

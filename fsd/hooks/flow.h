@@ -68,6 +68,7 @@ struct release_parts {
 	const struct hook_settings *settings;
 	uint32_t version;
 	uint64_t from_seq, to_seq;
+	int64_t created_ns;
 	uid_t uid;
 	gid_t gid;
 	char *source; /* taken; NULL: in the store */
@@ -91,6 +92,13 @@ char *release_lib_dirs(const struct hook_dir *dir, const char *wall);
 void release_prune(struct hook *hook);
 /* Forget every version: the hook itself goes. */
 void release_drop_all(struct hook *hook);
+
+/* ---- explain.c ------------------------------------------------------------------------------- */
+
+/* Remember the version; told in their order, one that is known already changes nothing. */
+void hook_span_add(struct hook *hook, const struct release_parts *parts);
+void hook_span_end(struct hook *hook, uint32_t version, uint64_t to_seq);
+void hook_spans_fini(struct hook *hook);
 
 /* ---- overrides.c ----------------------------------------------------------------------------- */
 

@@ -101,6 +101,32 @@ void hook_code_load(struct hooks *hooks, struct hook_code *code, hook_ready_fn *
 typedef void hooks_match_fn(void *arg, struct hook_code *code);
 void hooks_match(struct hooks *hooks, const struct event *ev, hooks_match_fn *fn, void *arg);
 
+/* What a hook says about an event: whether a version of it matches, and why not. */
+enum hook_stance_kind {
+	HOOK_MATCHES,
+	HOOK_OTHER_TYPE,
+	HOOK_WALL, /* it stands behind the wall of another stack */
+	HOOK_DISABLED,
+	HOOK_NO_EVENT, /* it names no type */
+	HOOK_BROKEN,   /* it cannot be loaded, and no version of it was in service */
+	HOOK_LOADING,
+	HOOK_NOT_YET,   /* it came after the event */
+	HOOK_FORGOTTEN, /* the version of then is no longer known */
+};
+struct hook_stance {
+	enum hook_stance_kind kind;
+	uint64_t hook_id;
+	uint32_t version;          /* in service then; 0: none */
+	const char *label, *stack; /* of its directory; "" the root's */
+	const char *why;           /* a sentence about the hook: "hears task.failed (version 2)" */
+};
+/* Call fn for each hook there is now, or was in service at the event's seq; the root's first.  All
+ * is borrowed during the call. */
+typedef void hook_stance_fn(void *arg, const struct hook_stance *stance);
+void hooks_explain(struct hooks *hooks, const struct event *ev, hook_stance_fn *fn, void *arg);
+/* "matches", "other-type", ... */
+const char *hook_stance_name(enum hook_stance_kind kind);
+
 /* The barrier: true when no registration begun before seq is still loading.  `settled` of
  * hooks_on_settled is called whenever one ends (2 s after its begin at the latest). */
 bool hooks_are_settled(struct hooks *hooks, uint64_t seq);

@@ -240,6 +240,26 @@ restore_current(struct hook *hook, const struct hook_version *v, struct release 
 	hook->script = mem_strdup(script);
 }
 
+/* A version as `why` remembers it; one that cannot be read is missed there alone. */
+static void
+restore_span(struct hooks *hooks, const struct hook_version *v)
+{
+	struct hook *hook = hook_find_id(hooks, v->hook_id);
+	AUTO(hook_settings) struct hook_settings settings = {0};
+	AUTO(free) char *script = NULL;
+	struct release_parts parts = {.settings = &settings,
+		.version = v->version,
+		.from_seq = v->from_seq,
+		.to_seq = v->to_seq,
+		.created_ns = v->created_ns};
+
+	if (!hook || release_meta_read(v->meta, &parts, &settings, &script, NULL) != 0)
+		return;
+	free(settings.types);
+	settings.types = mem_strdup(v->types);
+	hook_span_add(hook, &parts);
+}
+
 static int
 restore_version(struct hooks *hooks, const struct hook_version *v, struct err *err)
 {
@@ -248,7 +268,8 @@ restore_version(struct hooks *hooks, const struct hook_version *v, struct err *e
 	struct release_parts parts = {.settings = &settings,
 		.version = v->version,
 		.from_seq = v->from_seq,
-		.to_seq = v->to_seq};
+		.to_seq = v->to_seq,
+		.created_ns = v->created_ns};
 	AUTO(free) char *script = NULL;
 	struct release *release;
 
@@ -270,15 +291,24 @@ static int
 restore(struct hooks *hooks, struct err *err)
 {
 	struct hook_version_list versions = STAILQ_HEAD_INITIALIZER(versions);
+	struct hook_version_list history = STAILQ_HEAD_INITIALIZER(history);
 	struct hook_stats_list stats = STAILQ_HEAD_INITIALIZER(stats);
 	struct hook_version *v;
 	struct hook_stats *s;
 	int code = store_load_hooks(hooks->opt.store, &versions, &stats, err);
 
+	if (code == 0)
+		code = store_load_history(hooks->opt.store, &history, err);
+
 	while ((s = STAILQ_FIRST(&stats))) {
 		STAILQ_REMOVE_HEAD(&stats, link);
 		restore_stats(hooks, s);
 		hook_stats_free(s);
+	}
+	while ((v = STAILQ_FIRST(&history))) {
+		STAILQ_REMOVE_HEAD(&history, link);
+		restore_span(hooks, v);
+		hook_version_free(v);
 	}
 	while ((v = STAILQ_FIRST(&versions))) {
 		STAILQ_REMOVE_HEAD(&versions, link);
@@ -459,6 +489,7 @@ hook_free(struct hook *hook)
 	hook_settings_fini(&hook->settings);
 	hook_overrides_fini(&hook->overrides);
 	hook_stats_fini(hook);
+	hook_spans_fini(hook);
 	free(hook->script);
 	free(hook->problem);
 	free(hook->label);

@@ -8,6 +8,7 @@
  *	overrides.c hooks.d/<hook>.conf
  *	script.c    what a script says of itself
  *	settings.c  settings as text; overrides
+ *	explain.c   why a hook did not match
  *	stats.c     counters, latency, the hook's log
  *	hook_nodes.c, version_nodes.c, hook_test.c  the files in the tree
  */
@@ -42,6 +43,17 @@ struct hook_dir {
 
 struct hook_latency;
 
+/* The events one version matched, as long as it is remembered. */
+struct hook_span {
+	uint32_t version;
+	bool is_enabled;
+	uint64_t from_seq, to_seq; /* to_seq 0: in service */
+	int64_t created_ns;
+	char *types;
+	char *wall; /* NULL: none of its own */
+};
+#define HOOK_SPANS_MAX 64 /* the newest of a hook */
+
 /* A name of a directory that is, or was, a hook's.  Never freed before the registry is: executions
  * and history refer to it by id. */
 struct hook {
@@ -69,6 +81,8 @@ struct hook {
 	uint64_t hash;                 /* of the source */
 
 	TAILQ_HEAD(, release) releases; /* current and those unfinished events may need */
+	struct hook_span *spans;        /* by version */
+	size_t span_count;
 
 	/* the barrier */
 	bool is_pending;      /* events from pending_seq on wait for it */

@@ -64,6 +64,7 @@ put(struct hook *hook, struct release_parts *parts, const struct hook_settings *
 	parts->settings = settings;
 	parts->version = ++hook->version;
 	parts->from_seq = from_seq;
+	parts->created_ns = hook->updated_ns;
 	hook->current = release_add(hook, parts);
 	store_version(hook, parts);
 	release_prune(hook);

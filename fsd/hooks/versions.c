@@ -262,6 +262,7 @@ release_add(struct hook *hook, const struct release_parts *parts)
 	release->hooks = hook->hooks;
 	release->hook = hook;
 	TAILQ_INSERT_HEAD(&hook->releases, release, link);
+	hook_span_add(hook, parts);
 	if (parts->settings->is_enabled)
 		index_add(release);
 	return release;
@@ -271,6 +272,7 @@ void
 release_end(struct release *release, uint64_t to_seq)
 {
 	release->code.to_seq = to_seq;
+	hook_span_end(release->hook, release->code.version, to_seq);
 }
 
 static void

@@ -323,6 +323,24 @@ store_load_hooks(struct store *store, struct hook_version_list *ret_versions,
 	return rc;
 }
 
+int
+store_load_history(struct store *store, struct hook_version_list *ret_versions, struct err *err)
+{
+	struct hook_version_list versions = STAILQ_HEAD_INITIALIZER(versions);
+	struct db db = {0};
+	int rc = db_open_reader(&db, store->db_path);
+
+	if (rc == 0)
+		rc = read_versions(&db, db_stmt(&db, SQL_VERSIONS_ALL), &versions);
+	if (rc < 0 && err)
+		*err = db.err;
+	db_close(&db);
+	if (rc == 0)
+		STAILQ_CONCAT(ret_versions, &versions);
+	free_versions(&versions);
+	return rc;
+}
+
 /* ---- looking at versions --------------------------------------------------------------------- */
 
 struct versions_job {

@@ -119,6 +119,7 @@ const char *const sql_text[SQL_COUNT] = {
 	" WHERE v.to_seq = 0 OR EXISTS (SELECT 1 FROM event e WHERE e.status = 0"
 	" AND e.seq >= v.from_seq AND e.seq < v.to_seq)"
 	" ORDER BY v.hook_id, v.version",
+	[SQL_VERSIONS_ALL] = VERSION_COLUMNS VERSION_TABLES " ORDER BY v.hook_id, v.version",
 	[SQL_VERSIONS_OF_HOOK] =
 		VERSION_COLUMNS VERSION_TABLES " WHERE v.hook_id = ?1 ORDER BY v.version",
 	[SQL_VERSION_GET] = VERSION_COLUMNS ", c.body" VERSION_TABLES

@@ -136,6 +136,10 @@ void store_event_types(struct store *store, store_text_fn *done, void *arg);
 int store_load_hooks(struct store *store, struct hook_version_list *ret_versions,
 	struct hook_stats_list *ret_stats, struct err *err) MUST_USE;
 
+/* Every version that is kept, without sources, by hook and version.  Blocks: yes (start only). */
+int store_load_history(
+	struct store *store, struct hook_version_list *ret_versions, struct err *err) MUST_USE;
+
 /* Put a version in service: closes the one before at v->from_seq, inserts v (hook_id given by the
  * registry, from store_next_hook_id).  Of each hook are kept the first versions of the newest
  * STORE_VERSIONS_KEPT sources, the one in service, and those that unfinished events match.  Borrows

@@ -1,0 +1,114 @@
+#!/usr/bin/env bats
+# events/<id>/why: a line for every hook, with what became of it.
+
+load functions
+setup() { start_fsd; }
+teardown() { cleanup; }
+
+OK='execute = function() return true end }'
+
+# says ID HOOK WORD [PATTERN]: the hook's line has that word, and its sentence matches.
+says() {
+	local line
+	line=$(grep "^$2 " "$MNT/events/$1/why") || { echo "no line of $2:"; cat "$MNT/events/$1/why"; return 1; }
+	[ "$(awk '{ print $2 }' <<<"$line")" = "$3" ] && grep -qE -- "${4:-}" <<<"$line" || { echo "$line"; return 1; }
+}
+
+final() { timeout 10 cat "$MNT/events/$1/wait"; }
+
+@test "A30: each hook's decision is a line: what ran and how, what did not and why" {
+	mkdir "$MNT/stacks/prod"
+	add_hook good <<<"return { event_type = 'a.b', $OK"
+	add_hook bad <<<'return { event_type = "a.*", execute = function() error("no disk\nleft") end }'
+	add_hook other <<<"return { event_type = { 'c.d', 'e.*' }, $OK"
+	add_hook off <<<"return { event_type = 'a.b', $OK"
+	echo 0 >"$MNT/ctl/hooks/off/enabled"
+	echo "function on_event() return true end" >"$MNT/hooks/mute.lua"
+	echo "return {" >"$MNT/hooks/broken.lua"
+	echo "return { event_type = 'a.b', $OK" >"$MNT/stacks/prod/hooks/walled.lua"
+	wait_for 5 'grep -q "^no event" "$MNT/ctl/hooks/mute/status" && grep -q "^broken" "$MNT/ctl/hooks/broken/status"'
+	wait_for 5 'grep -qx ok "$MNT/stacks/prod/ctl/hooks/walled/status"'
+	id=$(emit '{"type":"a.b"}')
+	[ "$(final "$id")" = failed ]
+	add_hook late <<<"return { event_type = 'a.b', $OK"
+	[ "$(head -n1 "$MNT/events/$id/why" | cut -c1-40 | tr -s ' ')" = "event failed ${id:0:7}" ]
+	grep -q "^event .* $id, type a.b$" "$MNT/events/$id/why"
+	says "$id" good success '[0-9]\.[0-9]{3}ms, attempt 1, version 1$'
+	says "$id" bad failed 'attempt 1, version 1: .*no disk$'
+	says "$id" other other-type 'hears c\.d, e\.\* \(version 1\)'
+	says "$id" off disabled 'is disabled \(version 2\)'
+	says "$id" mute no-event 'names no event'
+	says "$id" broken broken 'hooks/broken.lua:.*'
+	says "$id" walled@prod wall "behind the wall of stack 'prod', the event is the root's"
+	says "$id" late not-yet 'came later \(version 1 since 20.*Z\)'
+	[ "$(wc -l <"$MNT/events/$id/why")" = 9 ]
+}
+
+@test "an old event is explained by the versions of its time, also after a restart and a removal" {
+	add_hook a <<<"return { event_type = 'a.b', $OK"
+	add_hook gone <<<"return { event_type = 'x.y', $OK"
+	id=$(emit '{"type":"a.b"}')
+	final "$id"
+	final "$(emit '{"type":"x.y"}')" # a removed hook is remembered while it has results
+	echo "return { event_type = 'c.d', $OK" >"$MNT/hooks/a.lua"
+	wait_for 5 'grep -qx c.d "$MNT/ctl/hooks/a/event"'
+	second=$(emit '{"type":"a.b"}')
+	final "$second"
+	rm "$MNT/hooks/gone.lua"
+	wait_for 5 'grep -q "removed since" "$MNT/events/$id/why"'
+	third=$(emit '{"type":"a.b"}')
+	final "$third"
+	for start in first again; do
+		says "$id" a success 'version 1'
+		says "$id" gone other-type 'hears x.y \(version 1, removed since\)'
+		says "$second" a other-type 'hears c.d \(version 2'
+		[ "$(grep -c "^gone " "$MNT/events/$third/why")" = 0 ]
+		echo "return { event_type = 'a.b', $OK" >"$MNT/hooks/a.lua"
+		wait_for 5 'grep -q "(version 2 then, 3 now)" "$MNT/events/$second/why"'
+		[ "$start" = again ] && break
+		stop_fsd
+		start_fsd
+	done
+}
+
+@test "an unfinished event tells what runs, what waits, and ends as recorded" {
+	echo 2 >"$MNT/config/workers"
+	add_hook slow <<<'return { event_type = "a.b", execute = function() while not file.exists("'"$BATS_TEST_TMPDIR"'/go") do sleep("10ms") end return true end }'
+	echo 1 >"$MNT/ctl/hooks/slow/concurrency"
+	first=$(emit '{"type":"a.b"}')
+	second=$(emit '{"type":"a.b"}')
+	wait_for 5 'says "$first" slow running "since 20.*Z, version 2" >/dev/null'
+	says "$second" slow pending 'waits for a worker, version 2'
+	grep -q "^event *processing " "$MNT/events/$second/why"
+	touch "$BATS_TEST_TMPDIR/go"
+	final "$second"
+	says "$second" slow success 'version 2'
+}
+
+@test "a replay for one hook says so of the others" {
+	add_hook a <<<"return { event_type = 'a.b', $OK"
+	add_hook b <<<"return { event_type = 'a.b', $OK"
+	id=$(emit '{"type":"a.b"}')
+	final "$id"
+	exec 5<>"$MNT/events/$id/replay"
+	echo "hook=a" >&5
+	read -r copy <&5
+	exec 5>&-
+	final "$copy"
+	grep -q "^event .* a replay of $id, number 1 in a chain" "$MNT/events/$copy/why"
+	says "$copy" a success
+	says "$copy" b not-asked "for hook 'a' alone"
+}
+
+@test "inside a stack's wall other stacks are not told of" {
+	mkdir "$MNT/stacks/one" "$MNT/stacks/two"
+	for stack in one two; do
+		echo "return { event_type = 'a.b', $OK" >"$MNT/stacks/$stack/hooks/$stack.lua"
+		wait_for 5 'grep -qx ok "$MNT/stacks/'$stack'/ctl/hooks/'$stack'/status"'
+	done
+	id=$(emit '{"type":"a.b","stack":"one"}')
+	final "$id"
+	says "$id" two@two wall "the event is of stack 'one'"
+	grep -q '^one@one  *success' "$MNT/stacks/one/events/$id/why"
+	[ "$(grep -c two "$MNT/stacks/one/events/$id/why")" = 0 ]
+}

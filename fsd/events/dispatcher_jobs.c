@@ -23,11 +23,7 @@
 void
 job_free(struct job *job)
 {
-	free(job->ex.hook);
-	free(job->ex.message);
-	free(job->ex.output);
-	free(job->ex.error);
-	free(job->ex.why);
+	execution_fini(&job->ex);
 	if (job->run.code)
 		hook_code_unref(job->run.code);
 	free(job);

@@ -19,20 +19,6 @@
 
 #define EVENT_ERROR_MAX 2048 /* bytes of an event's error text */
 
-static struct execution *
-execution_copy(const struct execution *ex)
-{
-	struct execution *copy = NEW(struct execution);
-
-	*copy = *ex;
-	copy->hook = mem_strdup(ex->hook);
-	copy->message = mem_strdup(ex->message);
-	copy->output = mem_strdup(ex->output);
-	copy->error = mem_strdup(ex->error);
-	copy->why = mem_strdup(ex->why);
-	return copy;
-}
-
 static bool
 is_failure(enum exec_status status)
 {

@@ -30,19 +30,6 @@ free_executions(struct execution_list *list)
 	}
 }
 
-static struct execution *
-copy_execution(const struct execution *ex)
-{
-	struct execution *copy = NEW(struct execution);
-
-	*copy = *ex;
-	copy->hook = mem_strdup(ex->hook);
-	copy->message = mem_strdup(ex->message);
-	copy->output = mem_strdup(ex->output);
-	copy->error = mem_strdup(ex->error);
-	return copy;
-}
-
 struct view *
 view_ref(struct view *view)
 {
@@ -133,7 +120,7 @@ on_final(
 	}
 	free_executions(&view->executions);
 	STAILQ_FOREACH (ex, executions, link) {
-		struct execution *copy = copy_execution(ex);
+		struct execution *copy = execution_copy(ex);
 
 		STAILQ_INSERT_TAIL(&view->executions, copy, link);
 	}

@@ -1,5 +1,5 @@
 /* The gate: whether a hook runs for an event now, later or not at all.  It counts by hook and by
- * the value of group_by; its counts survive a restart (store_put_counts).  Thread: core.
+ * the value of group_by; its counts survive a restart (store_admit).  Thread: core.
  *
  * Times are of clock_steady_ns, which a step of the machine's clock does not move; the store holds
  * real times, converted when written and read. */

@@ -88,6 +88,10 @@ execution_from_row(sqlite3_stmt *stmt)
 	ex->message = column_text(stmt, 9);
 	ex->output = column_text(stmt, 10);
 	ex->error = column_text(stmt, 11);
+	ex->due_ns = column_int(stmt, 12);
+	ex->why = column_text(stmt, 13);
+	ex->count = (unsigned)column_int(stmt, 14);
+	ex->lane = (uint64_t)column_int(stmt, 15);
 	return ex;
 }
 
@@ -126,8 +130,8 @@ execution_list_free(struct execution_list *executions)
 	}
 }
 
-static int
-read_executions(struct db *db, uint64_t seq, struct execution_list *executions)
+int
+event_executions(struct db *db, uint64_t seq, struct execution_list *executions)
 {
 	sqlite3_stmt *stmt = db_stmt(db, SQL_EXECUTIONS_OF_EVENT);
 
@@ -147,20 +151,25 @@ struct get_job {
 	void *arg;
 };
 
-/* 1 found, 0 not. */
-static int
-read_event(struct get_job *g, struct db *db, uint64_t seq)
+int
+event_read(struct db *db, uint64_t seq, struct event **ret_ev)
 {
 	sqlite3_stmt *stmt = db_stmt(db, SQL_EVENT_GET);
+	struct event *ev;
 	int rc;
 
 	bind_int(stmt, 1, (int64_t)seq);
 	rc = db_step(db, stmt);
 	if (rc <= 0)
 		return rc;
-	g->ev = event_from_row(stmt, true);
+	ev = event_from_row(stmt, true);
 	rc = db_run(db, stmt);
-	return rc < 0 ? rc : 1;
+	if (rc < 0) {
+		event_unref(ev);
+		return rc;
+	}
+	*ret_ev = ev;
+	return 1;
 }
 
 /* The seq behind an id given by its sender; 0 when there is none. */
@@ -200,14 +209,14 @@ find_event(struct get_job *g, struct db *db)
 	int rc;
 
 	if (event_id_parse(g->id, &ms, &seq, &salt)) {
-		rc = read_event(g, db, seq);
+		rc = event_read(db, seq, &g->ev);
 		if (rc < 0 || (rc > 0 && is_id_of(g->ev, g->id)))
 			return rc;
 		event_unref(g->ev);
 		g->ev = NULL;
 	}
 	rc = find_by_sender(g, db, &seq);
-	return rc < 0 || seq == 0 ? rc : read_event(g, db, seq);
+	return rc < 0 || seq == 0 ? rc : event_read(db, seq, &g->ev);
 }
 
 static int
@@ -216,9 +225,9 @@ get_in_transaction(struct get_job *g, struct db *db)
 	int rc = db_run(db, db_stmt(db, SQL_BEGIN_READ));
 
 	if (rc == 0)
-		rc = g->id ? find_event(g, db) : read_event(g, db, g->seq);
+		rc = g->id ? find_event(g, db) : event_read(db, g->seq, &g->ev);
 	if (rc > 0) {
-		rc = read_executions(db, g->ev->seq, &g->executions);
+		rc = event_executions(db, g->ev->seq, &g->executions);
 		return rc < 0 ? rc : db_run(db, db_stmt(db, SQL_COMMIT));
 	}
 	return rc == 0 ? job_refuse(&g->job, ENOENT, "no such event") : rc;
@@ -309,7 +318,7 @@ read_pending(struct pending_job *p, struct db *db)
 		STAILQ_INSERT_TAIL(&p->events, ev, link);
 		bytes += ev->data_len;
 		count++;
-		rc = read_executions(db, ev->seq, &p->executions);
+		rc = event_executions(db, ev->seq, &p->executions);
 		if (rc < 0 || bytes > PENDING_BYTES)
 			break;
 	}

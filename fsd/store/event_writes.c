@@ -164,13 +164,19 @@ struct finish_job {
 };
 
 static bool
+is_final(enum exec_status status)
+{
+	return status != EXEC_PENDING && status != EXEC_RUNNING && status != EXEC_HELD;
+}
+
+static bool
 has_run(enum exec_status status)
 {
 	return status >= EXEC_SUCCESS && status <= EXEC_INTERRUPTED;
 }
 
-static int
-put_execution(struct writer *w, const struct execution *ex)
+int
+execution_put(struct writer *w, const struct execution *ex)
 {
 	sqlite3_stmt *stmt = db_stmt(&w->db, SQL_EXECUTION_PUT);
 	int rc;
@@ -185,6 +191,10 @@ put_execution(struct writer *w, const struct execution *ex)
 	bind_text(stmt, 8, ex->message);
 	bind_text(stmt, 9, ex->output);
 	bind_text(stmt, 10, ex->error);
+	bind_int_or_null(stmt, 11, ex->status == EXEC_HELD ? ex->due_ns : 0);
+	bind_text(stmt, 12, ex->why);
+	bind_int_or_null(stmt, 13, ex->count > 1 ? ex->count : 0);
+	bind_int_or_null(stmt, 14, is_final(ex->status) ? 0 : (int64_t)ex->lane);
 	rc = db_run(&w->db, stmt);
 	if (rc == 0 && sqlite3_changes(w->db.handle) > 0 && has_run(ex->status))
 		writer_count_hook(w, &(struct hook_delta){
@@ -196,10 +206,13 @@ put_execution(struct writer *w, const struct execution *ex)
 	return rc;
 }
 
+/* 1 when the event had the status `from` and has its final one now. */
 static int
-finish_event(struct writer *w, const struct finish_item *item)
+finish_event_from(struct writer *w, const struct finish_item *item, enum event_status from)
 {
-	sqlite3_stmt *stmt = db_stmt(&w->db, SQL_EVENT_FINISH);
+	bool is_parked = from == EVENT_PROCESSING;
+	sqlite3_stmt *stmt =
+		db_stmt(&w->db, is_parked ? SQL_EVENT_FINISH_PARKED : SQL_EVENT_FINISH);
 	int rc;
 
 	bind_int(stmt, 1, (int64_t)item->ev->seq);
@@ -207,11 +220,21 @@ finish_event(struct writer *w, const struct finish_item *item)
 	bind_int(stmt, 3, item->processed_ns);
 	bind_text(stmt, 4, item->error);
 	rc = db_run(&w->db, stmt);
-	if (rc == 0 && sqlite3_changes(w->db.handle) > 0) {
-		w->now.by_status[EVENT_PENDING]--;
-		w->now.by_status[item->status]++;
-	}
-	return rc;
+	if (rc < 0 || sqlite3_changes(w->db.handle) == 0)
+		return rc;
+	w->now.by_status[from]--;
+	w->now.by_status[item->status]++;
+	return 1;
+}
+
+static int
+finish_event(struct writer *w, const struct finish_item *item)
+{
+	int rc = finish_event_from(w, item, EVENT_PENDING);
+
+	if (rc == 0)
+		rc = finish_event_from(w, item, EVENT_PROCESSING);
+	return rc < 0 ? rc : 0;
 }
 
 static int
@@ -222,7 +245,7 @@ finish_write(struct store_job *job, struct writer *w)
 	int rc = 0;
 
 	STAILQ_FOREACH (ex, &f->executions, link) {
-		rc = put_execution(w, ex);
+		rc = execution_put(w, ex);
 		if (rc < 0)
 			return rc;
 	}
@@ -246,7 +269,7 @@ finish_finish(struct store_job *job)
 	free(f->items);
 }
 
-static size_t
+size_t
 execution_cost(const struct execution *ex)
 {
 	return EVENT_COST_BYTES + (ex->output ? strlen(ex->output) : 0) +

@@ -165,15 +165,46 @@ exec_status_name(enum exec_status status)
 }
 
 void
-execution_free(struct execution *ex)
+execution_fini(struct execution *ex)
 {
-	if (!ex)
-		return;
 	free(ex->hook);
 	free(ex->message);
 	free(ex->output);
 	free(ex->error);
+	free(ex->why);
+}
+
+void
+execution_free(struct execution *ex)
+{
+	if (!ex)
+		return;
+	execution_fini(ex);
 	free(ex);
+}
+
+struct execution *
+execution_copy(const struct execution *ex)
+{
+	struct execution *copy = NEW(struct execution);
+
+	*copy = *ex;
+	copy->hook = mem_strdup(ex->hook);
+	copy->message = mem_strdup(ex->message);
+	copy->output = mem_strdup(ex->output);
+	copy->error = mem_strdup(ex->error);
+	copy->why = mem_strdup(ex->why);
+	return copy;
+}
+
+void
+gate_count_free(struct gate_count *c)
+{
+	if (!c)
+		return;
+	free(c->key);
+	free(c->value);
+	free(c);
 }
 
 void

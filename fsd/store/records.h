@@ -83,13 +83,19 @@ struct execution {
 	char *message;  /* second value returned; NULL */
 	char *output;   /* what print and log wrote, then message; NULL */
 	char *error;    /* NULL on success */
-	int64_t due_ns; /* held: real time at which it is looked at again; else 0 */
+	int64_t due_ns; /* held: when it is looked at again, as clock_steady_ns counts; else 0 */
 	char *why;      /* the rule and the values that decided; NULL: nothing but the match */
+	unsigned count; /* how many events its run stands for; 0 is 1 */
+	uint64_t lane;  /* not final: which lane of order_by it is in; 0: none */
 	STAILQ_ENTRY(execution) link;
 };
 STAILQ_HEAD(execution_list, execution);
 
 void execution_free(struct execution *ex); /* accepts NULL */
+/* Free its strings. */
+void execution_fini(struct execution *ex);
+/* Returns owned, in no list. */
+struct execution *execution_copy(const struct execution *ex);
 
 /* What a hook's gate has counted for one value of its group_by, in the gate's own words. */
 struct gate_count {

@@ -138,9 +138,54 @@ static const char version_2[] =
 	"CREATE VIEW hook_executions AS SELECT id, hook_id, success, output, error, duration_ms,"
 	" executed_at FROM event_hook_executions;";
 
+/* What hooks hold: due_ns and lane stand in a row only while it is open, so their indexes have
+ * nothing but what is held.  Counts of a gate go with its hook, when its history is gone. */
+static const char version_3[] =
+	"ALTER TABLE counter ADD COLUMN processing INTEGER NOT NULL DEFAULT 0;" /* parked */
+
+	"ALTER TABLE execution ADD COLUMN due_ns INTEGER;" /* held until then */
+	"ALTER TABLE execution ADD COLUMN why TEXT;"
+	"ALTER TABLE execution ADD COLUMN count INTEGER;" /* events it stands for; NULL: 1 */
+	"ALTER TABLE execution ADD COLUMN lane INTEGER;"
+	"CREATE INDEX execution_due ON execution (hook_id, due_ns, seq)"
+	" WHERE due_ns IS NOT NULL;"
+	"CREATE INDEX execution_lane ON execution (hook_id, lane, seq) WHERE lane IS NOT NULL;"
+
+	"CREATE TABLE gate_count ("
+	" hook_id INTEGER NOT NULL, key TEXT NOT NULL, value TEXT NOT NULL,"
+	" expires_ns INTEGER NOT NULL,"
+	" PRIMARY KEY (hook_id, key)) WITHOUT ROWID;"
+	"CREATE INDEX gate_count_expires ON gate_count (expires_ns);"
+	"CREATE TRIGGER hook_gone AFTER DELETE ON hook"
+	" BEGIN DELETE FROM gate_count WHERE hook_id = OLD.id; END;"
+
+	"DROP VIEW hook_executions;"
+	"DROP VIEW event_hook_executions;"
+	"CREATE VIEW event_hook_executions AS SELECT x.seq << 20 | x.hook_id AS id,"
+	" i.id AS event_id, CAST(x.hook_id AS TEXT) AS hook_id,"
+	" h.name || CASE h.stack WHEN '' THEN '' ELSE '@' || h.stack END AS hook_name,"
+	" CASE WHEN x.status NOT IN (7, 8, 9) THEN x.status = 2 END AS success," /* NULL: no run */
+	" x.output AS output, x.error AS error,"
+	" x.duration_ns / 1000000 AS duration_ms, x.started_ns / 1000000000 AS executed_at,"
+	" CASE x.status WHEN 2 THEN 'success' WHEN 3 THEN 'failed' WHEN 4 THEN 'timeout'"
+	"  WHEN 5 THEN 'interrupted' WHEN 7 THEN 'throttled' WHEN 8 THEN 'filtered'"
+	"  WHEN 9 THEN 'skipped' ELSE 'removed' END AS status,"
+	" x.attempts AS attempts, x.why AS why"
+	" FROM execution x JOIN event_id i ON i.seq = x.seq JOIN hook h ON h.id = x.hook_id"
+	" WHERE x.status NOT IN (0, 1, 6);"
+	"CREATE VIEW hook_executions AS SELECT id, hook_id, success, output, error, duration_ms,"
+	" executed_at FROM event_hook_executions;"
+	"CREATE VIEW held_executions AS SELECT i.id AS event_id, CAST(x.hook_id AS TEXT) AS "
+	"hook_id,"
+	" h.name || CASE h.stack WHEN '' THEN '' ELSE '@' || h.stack END AS hook_name,"
+	" x.attempts AS attempts, x.due_ns / 1000000000 AS due_at, x.why AS why, x.error AS error"
+	" FROM execution x JOIN event_id i ON i.seq = x.seq JOIN hook h ON h.id = x.hook_id"
+	" WHERE x.due_ns IS NOT NULL;";
+
 const struct schema_step schema_steps[] = {
 	{"the first tables and views", version_1},
 	{"sources that nobody needs go; stack, agent and run_id of events", version_2},
+	{"what hooks hold", version_3},
 };
 
 size_t

@@ -1,7 +1,7 @@
 /* The text of the kept statements.  Codes of status stand as numbers here, as they do in the schema
- * and in every database: events 0 pending, 1 processing, 2 completed, 3 failed; executions 0
- * pending, 1 running, 6 held are the ones not final; 3, 4, 5 the ones that failed.  The enums must
- * not be renumbered without a migration. */
+ * and in every database: events 0 pending, 1 processing (parked), 2 completed, 3 failed;
+ * executions 0 pending, 1 running, 6 held are the ones not final; 3, 4, 5 the ones that failed. The
+ * enums must not be renumbered without a migration. */
 #include "fsd/store/sql.h"
 
 #include "fsd/store/records.h"
@@ -19,9 +19,11 @@ _Static_assert(EXEC_PENDING == 0 && EXEC_RUNNING == 1 && EXEC_SUCCESS == 2 && EX
 	" source, data) VALUES (?1, 0, ?2, ?3, ?4, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13,"    \
 	" ?14, ?15, ?16, ?17)"
 
+#define EVENT_FINISH "UPDATE event SET status = ?2, changed_ns = ?3, error = ?4 WHERE seq = ?1"
+
 #define EXECUTION_COLUMNS                                                                          \
 	"SELECT x.seq, x.hook_id, h.name, h.stack, x.version, x.status, x.attempts, x.started_ns," \
-	" x.duration_ns, x.message, x.output, x.error"                                             \
+	" x.duration_ns, x.message, x.output, x.error, x.due_ns, x.why, x.count, x.lane"           \
 	" FROM execution x LEFT JOIN hook h ON h.id = x.hook_id "
 
 #define VERSION_COLUMNS                                                                            \
@@ -32,17 +34,18 @@ _Static_assert(EXEC_PENDING == 0 && EXEC_RUNNING == 1 && EXEC_SUCCESS == 2 && EX
 	" JOIN hook_source c ON c.id = v.source_id"
 
 #define NO_EVENT_NEEDS_V                                                                           \
-	" AND NOT EXISTS (SELECT 1 FROM event e WHERE e.status = 0"                                \
+	" AND NOT EXISTS (SELECT 1 FROM event e WHERE e.status IN (0, 1)"                          \
 	"  AND e.seq >= v.from_seq AND e.seq < v.to_seq)"
 
 const char *const sql_text[SQL_COUNT] = {
 	[SQL_BEGIN_WRITE] = "BEGIN IMMEDIATE",
 	[SQL_BEGIN_READ] = "BEGIN",
 	[SQL_COMMIT] = "COMMIT",
-	[SQL_COUNTER_GET] = "SELECT is_open, last_seq, last_hook_id, pending, completed, failed"
-			    " FROM counter WHERE id = 1",
-	[SQL_COUNTER_SET] = "UPDATE counter SET is_open = ?1, last_seq = ?2, last_hook_id = ?3,"
-			    " pending = ?4, completed = ?5, failed = ?6 WHERE id = 1",
+	[SQL_COUNTER_GET] = "SELECT is_open, last_seq, last_hook_id, pending, processing,"
+			    " completed, failed FROM counter WHERE id = 1",
+	[SQL_COUNTER_SET] =
+		"UPDATE counter SET is_open = ?1, last_seq = ?2, last_hook_id = ?3,"
+		" pending = ?4, processing = ?5, completed = ?6, failed = ?7 WHERE id = 1",
 	[SQL_NAME_FIND] = "SELECT id FROM name WHERE text = ?1",
 	[SQL_NAMES_LIKE] = "SELECT id FROM name WHERE text GLOB ?1",
 	[SQL_NAME_ADD] = "INSERT INTO name (text) VALUES (?1)",
@@ -57,8 +60,9 @@ const char *const sql_text[SQL_COUNT] = {
 	[SQL_EVENT_GET] =
 		"SELECT " SQL_EVENT_COLUMNS ", e.data" SQL_EVENT_TABLES "WHERE e.seq = ?1",
 	[SQL_EVENT_STATUS] = "SELECT status FROM event WHERE seq = ?1",
-	[SQL_EVENT_FINISH] = "UPDATE event SET status = ?2, changed_ns = ?3, error = ?4"
-			     " WHERE seq = ?1 AND status < 2",
+	[SQL_EVENT_MARK] = "UPDATE event SET status = ?3 WHERE seq = ?1 AND status = ?2",
+	[SQL_EVENT_FINISH] = EVENT_FINISH " AND status = 0",
+	[SQL_EVENT_FINISH_PARKED] = EVENT_FINISH " AND status = 1",
 	[SQL_EVENT_DELETE] = "DELETE FROM event WHERE seq = ?1",
 	[SQL_EVENTS_PENDING] = "SELECT " SQL_EVENT_COLUMNS ", e.data" SQL_EVENT_TABLES
 			       "WHERE e.status = 0 AND e.seq > ?1 ORDER BY e.seq LIMIT ?2",
@@ -72,11 +76,12 @@ const char *const sql_text[SQL_COUNT] = {
 				 " WHERE seq > ?1 ORDER BY seq LIMIT ?2",
 	[SQL_EXECUTION_PUT] =
 		"INSERT INTO execution (seq, hook_id, version, status, attempts, started_ns,"
-		" duration_ns, message, output, error)"
-		" VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)"
+		" duration_ns, message, output, error, due_ns, why, count, lane)"
+		" VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)"
 		" ON CONFLICT (seq, hook_id) DO UPDATE SET version = ?3, status = ?4,"
 		" attempts = ?5, started_ns = ?6, duration_ns = ?7, message = ?8, output = ?9,"
-		" error = ?10 WHERE status IN (0, 1, 6)",
+		" error = ?10, due_ns = ?11, why = ?12, count = ?13, lane = ?14"
+		" WHERE status IN (0, 1, 6)",
 	[SQL_EXECUTIONS_OF_EVENT] = EXECUTION_COLUMNS "WHERE x.seq = ?1 ORDER BY x.hook_id",
 	[SQL_EXECUTIONS_OF_HOOK] = EXECUTION_COLUMNS
 	"WHERE x.hook_id = ?1 AND x.seq < ?2 ORDER BY x.seq DESC LIMIT ?3",
@@ -84,6 +89,26 @@ const char *const sql_text[SQL_COUNT] = {
 		EXECUTION_COLUMNS "WHERE x.hook_id = ?1 AND x.seq < ?2 AND x.status IN (3, 4, 5)"
 				  " ORDER BY x.seq DESC LIMIT ?3",
 	[SQL_EXECUTIONS_DELETE] = "DELETE FROM execution WHERE seq = ?1",
+	[SQL_DUE] = "SELECT x.due_ns, x.seq FROM execution x CROSS JOIN event e ON e.seq = x.seq"
+		    " WHERE x.hook_id = ?1 AND x.due_ns IS NOT NULL"
+		    " AND (x.due_ns, x.seq) >= (?2, ?3) AND e.status = 1"
+		    " ORDER BY x.due_ns, x.seq",
+	/* one index seek per hook, however much it holds */
+	[SQL_DUE_HOOKS] =
+		"WITH RECURSIVE holding (id) AS (SELECT min(hook_id) FROM execution"
+		"  WHERE due_ns IS NOT NULL UNION ALL SELECT (SELECT min(hook_id) FROM execution"
+		"  WHERE due_ns IS NOT NULL AND hook_id > id) FROM holding WHERE id NOTNULL)"
+		" SELECT id FROM holding WHERE id NOTNULL",
+	[SQL_LANES] = "SELECT hook_id, lane, seq FROM execution WHERE lane IS NOT NULL"
+		      " ORDER BY hook_id, lane, seq",
+	[SQL_GATE_COUNT_PUT] = "INSERT INTO gate_count (hook_id, key, value, expires_ns)"
+			       " VALUES (?1, ?2, ?3, ?4) ON CONFLICT (hook_id, key)"
+			       " DO UPDATE SET value = ?3, expires_ns = ?4",
+	[SQL_GATE_COUNT_DELETE] = "DELETE FROM gate_count WHERE hook_id = ?1 AND key = ?2",
+	[SQL_GATE_COUNTS] = "SELECT hook_id, key, value, expires_ns FROM gate_count"
+			    " WHERE expires_ns > ?1 ORDER BY hook_id, key",
+	[SQL_GATE_COUNT_EXPIRE] = "DELETE FROM gate_count WHERE (hook_id, key) IN (SELECT hook_id,"
+				  " key FROM gate_count WHERE expires_ns <= ?1 LIMIT ?2)",
 	[SQL_HOOK_PUT] =
 		"INSERT INTO hook (id, name, stack, created_ns, updated_ns)"
 		" VALUES (?1, ?2, ?3, ?4, ?4) ON CONFLICT (id) DO UPDATE SET updated_ns = ?4",
@@ -116,7 +141,7 @@ const char *const sql_text[SQL_COUNT] = {
 		"  WHERE v.hook_id = hook.id)"
 		" AND NOT EXISTS (SELECT 1 FROM execution x WHERE x.hook_id = hook.id)",
 	[SQL_VERSIONS_NEEDED] = VERSION_COLUMNS VERSION_TABLES
-	" WHERE v.to_seq = 0 OR EXISTS (SELECT 1 FROM event e WHERE e.status = 0"
+	" WHERE v.to_seq = 0 OR EXISTS (SELECT 1 FROM event e WHERE e.status IN (0, 1)"
 	" AND e.seq >= v.from_seq AND e.seq < v.to_seq)"
 	" ORDER BY v.hook_id, v.version",
 	[SQL_VERSIONS_ALL] = VERSION_COLUMNS VERSION_TABLES " ORDER BY v.hook_id, v.version",

@@ -175,6 +175,7 @@ open_writer(struct store *store, const struct store_options *opt)
 	w->reserve_bytes = opt->reserve_bytes;
 	store->opened_last_seq = (uint64_t)w->now.last_seq;
 	store->opened_pending = (uint64_t)w->now.by_status[EVENT_PENDING];
+	store->opened_parked = (uint64_t)w->now.by_status[EVENT_PROCESSING];
 	store->last_hook_id = (uint64_t)w->now.last_hook_id;
 	return 0;
 }

@@ -40,7 +40,7 @@ void store_close(struct store *store);
 
 /* What the store held when it was opened. */
 uint64_t store_last_seq(const struct store *store);      /* highest seq ever given */
-uint64_t store_pending_count(const struct store *store); /* unfinished events at open */
+uint64_t store_pending_count(const struct store *store); /* unfinished, not parked events at open */
 bool store_was_crashed(const struct store *store);       /* no clean close before this open */
 
 /* ---- events --------------------------------------------------------------------------------- */
@@ -62,14 +62,10 @@ void store_append(struct store *store, struct event **events, size_t count, stor
 void store_finish(struct store *store, struct execution_list *executions, struct event **finished,
 	size_t count, store_done_fn *done, void *arg);
 
-/* Record what a gate decided, before anything runs by it: counts, and executions that are not final
- * (held with due_ns, or running: admitted).  Works inside the reserve.  Takes: both lists' members.
- */
-void store_admit(struct store *store, struct execution_list *executions,
-	struct gate_count_list *counts, store_done_fn *done, void *arg);
-/* All counts that have not expired.  Blocks: yes (start only). */
+/* All counts of store_admit (held.h) that have not expired.  Blocks: yes (start only). */
 int store_load_counts(
 	struct store *store, struct gate_count_list *ret_counts, struct err *err) MUST_USE;
+
 /* Delete events with their executions; unfinished ones give -EBUSY. */
 void store_delete_event(struct store *store, uint64_t seq, store_done_fn *done, void *arg);
 
@@ -105,19 +101,15 @@ typedef void store_events_fn(void *arg, int code, struct event_list *events); /*
 void store_query_events(
 	struct store *store, const struct event_query *query, store_events_fn *done, void *arg);
 
-/* Unfinished events with seq > after, ascending, with the executions they already have (for
- * recovery and for what did not fit in memory).  Sees everything whose commit was announced before
- * the call.  Executions are listed in the order of their events.  code is 0 when these are all, 1
- * when there are more: limit was reached, or the data of these is already over a few MiB. */
+/* Unfinished events that are not parked with seq > after, ascending, with the executions they
+ * already have (for recovery and for what did not fit in memory).  Sees everything whose commit was
+ * announced before the call.  Executions are listed in the order of their events.  code is 0 when
+ * these are all, 1 when there are more: limit was reached, or the data of these is already over a
+ * few MiB. */
 typedef void store_pending_fn(
 	void *arg, int code, struct event_list *events, struct execution_list *executions);
 void store_read_pending(
 	struct store *store, uint64_t after_seq, size_t limit, store_pending_fn *done, void *arg);
-
-/* Unfinished events with an execution that is held and due by then, earliest first, with all their
- * executions; code as in store_read_pending. */
-void store_read_due(
-	struct store *store, int64_t until_ns, size_t limit, store_pending_fn *done, void *arg);
 
 /* Executions of one hook, newest first. */
 typedef void store_executions_fn(void *arg, int code, struct execution_list *executions);
@@ -224,7 +216,7 @@ void store_check(struct store *store, store_text_fn *done, void *arg);
 struct store_figures {
 	uint64_t db_bytes, wal_bytes, commits, last_commit_ns;
 	size_t writer_depth;
-	uint64_t events_by_status[4]; /* as committed; processing counts as pending here */
+	uint64_t events_by_status[4]; /* as committed: processing are the parked ones */
 	bool is_full;                 /* the reserve is reached */
 	enum store_check check;
 };

@@ -23,7 +23,7 @@ struct store {
 	struct writer writer; /* the writer lane's, but for what writer.h says */
 	struct lane *write_lane;
 	struct reader point, lists, check;
-	uint64_t opened_last_seq, opened_pending, last_hook_id;
+	uint64_t opened_last_seq, opened_pending, opened_parked, last_hook_id;
 	bool was_crashed;
 	enum store_check checked;
 	_Atomic bool is_closing; /* set by the core, seen by long reads */
@@ -72,12 +72,20 @@ struct event *event_from_row(sqlite3_stmt *stmt, bool has_data);
 /* Append the executions of stmt's rows.  Returns 0. */
 int executions_from_rows(
 	struct db *db, sqlite3_stmt *stmt, struct execution_list *executions) MUST_USE;
+/* Read an event: 1 and an owned reference, 0 when there is none. */
+int event_read(struct db *db, uint64_t seq, struct event **ret_ev) MUST_USE;
+int event_executions(struct db *db, uint64_t seq, struct execution_list *executions) MUST_USE;
+/* Record an execution unless a final one is there, inside the transaction. */
+int execution_put(struct writer *w, const struct execution *ex) MUST_USE;
+/* Bytes it adds to a group, roughly. */
+size_t execution_cost(const struct execution *ex);
 /* Delete an event of that status with its executions, inside the transaction. */
 int event_delete(struct writer *w, uint64_t seq, enum event_status status) MUST_USE;
 /* Forget removed hooks of which retention has left nothing.  Before the lanes start. */
 int hooks_forget_removed(struct db *db) MUST_USE;
 void event_list_free(struct event_list *events);
 void execution_list_free(struct execution_list *executions);
+void gate_count_list_free(struct gate_count_list *counts);
 
 /* upkeep.c: checkpoints and retention in the background.  Thread: core. */
 struct upkeep *upkeep_new(struct store *store);

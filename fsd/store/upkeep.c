@@ -195,9 +195,9 @@ struct tidy_job {
 };
 
 static int
-expire_state(struct writer *w)
+expire(struct writer *w, enum sql_id what)
 {
-	sqlite3_stmt *stmt = db_stmt(&w->db, SQL_STATE_EXPIRE);
+	sqlite3_stmt *stmt = db_stmt(&w->db, what);
 
 	bind_int(stmt, 1, clock_real_ns());
 	bind_int(stmt, 2, SLICE_EVENTS);
@@ -242,8 +242,10 @@ static int
 tidy_write(struct store_job *job, struct writer *w)
 {
 	struct tidy_job *t = (struct tidy_job *)job;
-	int rc = expire_state(w);
+	int rc = expire(w, SQL_STATE_EXPIRE);
 
+	if (rc == 0)
+		rc = expire(w, SQL_GATE_COUNT_EXPIRE);
 	if (rc == 0 && t->has_names)
 		rc = prune_names(t, w);
 	return rc < 0 ? rc : shrink(t, w);

@@ -39,8 +39,9 @@ counters_read(struct db *db, struct counters *ret_counters)
 		.is_open = column_int(stmt, 0),
 		.last_seq = column_int(stmt, 1),
 		.last_hook_id = column_int(stmt, 2),
-		.by_status = {column_int(stmt, 3), 0, column_int(stmt, 4), column_int(stmt, 5)},
 	};
+	for (int i = 0; i < 4; i++)
+		ret_counters->by_status[i] = column_int(stmt, 3 + i);
 	return db_run(db, stmt);
 }
 
@@ -55,9 +56,8 @@ counters_write(struct writer *w)
 	bind_int(stmt, 1, w->now.is_open);
 	bind_int(stmt, 2, w->now.last_seq);
 	bind_int(stmt, 3, w->now.last_hook_id);
-	bind_int(stmt, 4, w->now.by_status[EVENT_PENDING]);
-	bind_int(stmt, 5, w->now.by_status[EVENT_COMPLETED]);
-	bind_int(stmt, 6, w->now.by_status[EVENT_FAILED]);
+	for (int i = 0; i < 4; i++)
+		bind_int(stmt, 4 + i, w->now.by_status[i]);
 	return db_run(&w->db, stmt);
 }
 

@@ -13,7 +13,7 @@
 /* The row of table counter.  Written with every commit that changed it. */
 struct counters {
 	int64_t is_open, last_seq, last_hook_id;
-	int64_t by_status[4]; /* EVENT_PROCESSING is never stored */
+	int64_t by_status[4]; /* EVENT_PROCESSING: parked */
 };
 
 /* What one group adds to a hook's counters, written once before the commit. */

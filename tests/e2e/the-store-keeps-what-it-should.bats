@@ -15,7 +15,8 @@ settled() { wait_for 20 '[ "$(cat "$MNT/events/queue/depth")" = 0 ]'; }
 	timeout 10 cat "$MNT/events/$id/wait"
 	for table in "events id type data status error timestamp created_at processed_at stack agent run_id" \
 		"hooks id name description event_type file_path stack enabled created_at updated_at last_run run_count" \
-		"event_hook_executions id event_id hook_id hook_name success output error duration_ms executed_at" \
+		"event_hook_executions id event_id hook_id hook_name success output error duration_ms executed_at status attempts why" \
+		"held_executions event_id hook_id hook_name attempts due_at why error" \
 		"hook_executions id hook_id success output error duration_ms executed_at"; do
 		[ "$(sql "SELECT group_concat(name, ' ') FROM pragma_table_info('${table%% *}')")" = "${table#* }" ]
 	done

@@ -103,7 +103,8 @@ START_TEST(the_documented_tables_are_there)
 		{"hooks", "id,name,description,event_type,file_path,stack,enabled,created_at,"
 			  "updated_at,last_run,run_count"},
 		{"event_hook_executions", "id,event_id,hook_id,hook_name,success,output,error,"
-					  "duration_ms,executed_at"},
+					  "duration_ms,executed_at,status,attempts,why"},
+		{"held_executions", "event_id,hook_id,hook_name,attempts,due_at,why,error"},
 		{"hook_executions", "id,hook_id,success,output,error,duration_ms,executed_at"},
 	};
 	struct db db;

@@ -105,15 +105,17 @@ db_rollback(struct db *db)
 }
 
 static int
-db_open(struct db *db, const char *path, int flags)
+db_open(struct db *db, const char *path, int flags, bool gathers_wal)
 {
 	int rc;
 
 	/* Counting allocations takes a lock that all lanes would share, 15 % of the writer's time.
 	 * Refused, harmlessly, once SQLite is in use. */
 	(void)sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
+	db->vfs = gathers_wal ? wal_vfs_new() : NULL;
 	db->path = mem_strdup(path);
-	rc = sqlite3_open_v2(path, &db->handle, flags | SQLITE_OPEN_NOMUTEX, NULL);
+	rc = sqlite3_open_v2(path, &db->handle, flags | SQLITE_OPEN_NOMUTEX,
+		db->vfs ? wal_vfs_name(db->vfs) : NULL);
 	if (rc != SQLITE_OK)
 		return db_fail(db, rc);
 	(void)sqlite3_extended_result_codes(db->handle, 1); /* cannot fail on an open handle */
@@ -123,7 +125,8 @@ db_open(struct db *db, const char *path, int flags)
 int
 db_open_writer(struct db *db, const char *path, bool is_fast)
 {
-	int rc = db_open(db, path, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE);
+	/* gathering what is written to the WAL relies on syncs */
+	int rc = db_open(db, path, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, !is_fast);
 
 	if (rc < 0)
 		return rc;
@@ -137,7 +140,7 @@ db_open_writer(struct db *db, const char *path, bool is_fast)
 int
 db_open_reader(struct db *db, const char *path)
 {
-	int rc = db_open(db, path, SQLITE_OPEN_READONLY);
+	int rc = db_open(db, path, SQLITE_OPEN_READONLY, false);
 
 	if (rc < 0)
 		return rc;
@@ -151,6 +154,7 @@ db_close(struct db *db)
 	for (size_t i = 0; i < SQL_COUNT; i++)
 		(void)sqlite3_finalize(db->statements[i]); /* repeats an old error */
 	(void)sqlite3_close(db->handle);                   /* nothing of it is open any more */
+	wal_vfs_free(db->vfs);
 	free(db->path);
 	memset(db, 0, sizeof(*db));
 }

@@ -7,6 +7,7 @@
 
 #include "base/err.h"
 #include "fsd/store/sql.h"
+#include "fsd/store/wal_vfs.h"
 
 #include <sqlite3.h>
 #include <stdbool.h>
@@ -18,6 +19,7 @@
 struct db {
 	sqlite3 *handle;
 	char *path;
+	struct wal_vfs *vfs; /* the writer's; NULL: SQLite's own */
 	sqlite3_stmt *statements[SQL_COUNT];
 	struct err err; /* of the last failure */
 };

@@ -19,7 +19,8 @@ LUA_SRC    := $(wildcard lua/host/*.lua lua/sloth/*.lua)
 UNIT_SRC   := $(wildcard tests/unit/test_*.c)
 VERSION    := $(shell cat VERSION)
 
-FSD_GEN    := $(if $(ROWS),$(GEN)/rows.c) $(GEN)/templates.c
+MODULE_DOC := $(wildcard lua/modules/doc/*.lua)
+FSD_GEN    := $(if $(ROWS),$(GEN)/rows.c) $(GEN)/templates.c $(GEN)/modules.c
 WORKER_GEN := $(GEN)/lua_sources.c
 
 FSD_PKGS    := fuse3 sqlite3 libuv jansson libsodium yaml-0.1
@@ -139,6 +140,14 @@ $(GEN)/templates.c: tools/gen/embed.lua $(TEMPLATES)
 	$(call step,GEN)
 	$(Q)lua5.4 tools/gen/embed.lua templates $(TEMPLATES) > $@
 
+# What the mount says of each Lua module, to people (.txt) and to language servers (.lua).
+MODULE_PAGES := $(foreach m,$(MODULE_DOC:lua/modules/doc/%.lua=%),$(GEN)/modules/$(m).txt $(GEN)/modules/$(m).lua)
+$(GEN)/modules.c: tools/gen/modules.lua tools/gen/embed.lua lua/host/meta.c mount-layout/hooks.rows $(MODULE_DOC)
+	@mkdir -p $(GEN)/modules
+	$(call step,GEN)
+	$(Q)lua5.4 $< $(GEN)/modules lua/host/meta.c mount-layout/hooks.rows $(MODULE_DOC)
+	$(Q)lua5.4 tools/gen/embed.lua modules $(MODULE_PAGES) > $@
+
 $(GEN)/lua_sources.c: tools/gen/embed.lua $(LUA_SRC)
 	@mkdir -p $(@D)
 	$(call step,GEN)
@@ -257,7 +266,7 @@ bench: all tools $(BENCHES) ## measure, beside the machine's floor in the same r
 C_FILES   := $(wildcard $(foreach d,base fsd fsd/* lua/* tools/runner tools/lint tests/*,$(d)/*.[ch]))
 SH_FILES  := $(wildcard .ci/run tools/dev/deps tools/dev/fuzz tools/dev/run tests/bench/run tests/*/*.bash)
 LUA_FILES := $(wildcard tools/*/*.lua) $(LUA_SRC)
-TEXTS     := $(C_FILES) $(SH_FILES) $(LUA_FILES) $(ROWS) $(wildcard *.md docs/*.md docs/*/*.md docs/man/* docs/examples/*/*)
+TEXTS     := $(C_FILES) $(SH_FILES) $(LUA_FILES) $(MODULE_DOC) $(TEMPLATES) $(ROWS) $(wildcard *.md docs/*.md docs/*/*.md docs/man/* docs/examples/*/*)
 lint: ## formatting, house rules, static analysis, spelling
 	@tools/dev/deps lint
 	@clang-format-14 --dry-run --Werror $(C_FILES)

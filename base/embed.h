@@ -11,6 +11,10 @@ struct embedded_file {
 };
 
 extern const struct embedded_file embedded_templates[];   /* in sloth-fsd */
+extern const struct embedded_file embedded_modules[];     /* in sloth-fsd: their documentation */
 extern const struct embedded_file embedded_lua_sources[]; /* in sloth-worker */
+
+/* The file with this path, or NULL. */
+const struct embedded_file *embedded_find(const struct embedded_file *files, const char *path);
 
 #endif

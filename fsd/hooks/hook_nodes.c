@@ -1,10 +1,9 @@
-/* The hooks' files in the tree: hooks/, lib/, ctl/hooks.jsonl, ctl/hooks/<hook>/ and templates/,
- * at the root and in every stack.  Rows stand in mount-layout/hooks.rows. */
+/* The hooks' files in the tree: hooks/, lib/, ctl/hooks.jsonl, ctl/hooks/<hook>/, at
+ * the root and in every stack.  Rows stand in mount-layout/hooks.rows. */
 #include "fsd/hooks/flow.h"
 
 #include "base/auto.h"
 #include "base/clock.h"
-#include "base/embed.h"
 #include "base/mem.h"
 #include "fsd/tree/room.h"
 #include "handlers.h"
@@ -12,8 +11,6 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <string.h>
-
-#define TEMPLATES "mount-layout/templates/hooks/"
 
 static struct hook *
 hook_of(const struct node *node)
@@ -381,71 +378,5 @@ hooks_jsonl_read(struct node *node, struct sbuf *out, struct err *err)
 	TAILQ_FOREACH (hook, &dir->list, dir_link)
 		if (hook->has_file)
 			add_hook(out, hook);
-	return 0;
-}
-
-/* ---- templates/hooks/ ------------------------------------------------------------------------ */
-
-static const char *
-template_name(const struct embedded_file *file)
-{
-	return strncmp(file->path, TEMPLATES, strlen(TEMPLATES)) == 0
-		       ? file->path + strlen(TEMPLATES)
-		       : NULL;
-}
-
-static int
-template_lookup(struct node *parent, const char *name, struct treq *req, void **ret_obj,
-	uint64_t *ret_ino, struct err *err)
-{
-	const struct embedded_file *file;
-
-	(void)parent;
-	(void)req;
-	for (file = embedded_templates; file->path; file++) {
-		const char *own = template_name(file);
-
-		if (!own || strcmp(own, name) != 0)
-			continue;
-		*ret_obj = (void *)(uintptr_t)file; /* pinned objects are not const in general */
-		*ret_ino = 0;
-		return 0;
-	}
-	return err_set(err, ENOENT, "there is no template '%s'", name);
-}
-
-static int
-template_list(struct node *parent, uint64_t cookie, struct treq *req, entry_fn *entry, void *arg,
-	struct err *err)
-{
-	const struct embedded_file *file;
-	uint64_t at;
-
-	(void)parent;
-	(void)req;
-	(void)err;
-	for (file = embedded_templates; file->path; file++) {
-		const char *own = template_name(file);
-
-		at = (uint64_t)(file - embedded_templates) + 1;
-		if (own && at > cookie && !entry(arg, own, 0, at))
-			break;
-	}
-	return 0;
-}
-
-const struct node_set template_set = {
-	.lookup = template_lookup,
-	.list = template_list,
-	.keeps_perms = true,
-};
-
-int
-template_read(struct node *node, struct sbuf *out, struct err *err)
-{
-	const struct embedded_file *file = node_pinned(node, &template_set);
-
-	(void)err;
-	sbuf_add(out, file->data, file->len);
 	return 0;
 }

@@ -21,12 +21,10 @@
 int
 root_readme(struct node *node, struct sbuf *out, struct err *err)
 {
-	const struct embedded_file *file = embedded_templates;
+	const struct embedded_file *file = embedded_find(embedded_templates, README);
 
 	(void)node;
-	while (file->path && strcmp(file->path, README) != 0)
-		file++;
-	if (!file->path)
+	if (!file)
 		return err_set(err, ENOENT, "this build has no README");
 	sbuf_add(out, file->data, file->len);
 	return 0;

@@ -1,10 +1,5 @@
-/* env: the environment of the worker, to read, and of what this run starts, to change.
- *
- *	env.get(name, default?) -> string | default | nil
- *	env.has(name) -> bool
- *	env.set(name, value), env.unset(name)   for this run and the programs it starts
- *	env.all() = env.list() -> {NAME = value}
- *	env.expand("$HOME/x ${NAME}") -> string; an unknown name becomes ""
+/* env: the environment of the worker, to read, and of what this run starts, to change.  Its
+ * functions are declared in doc/env.lua.
  *
  * What set() changes lives in the invocation and ends with it: hooks share a process, not an
  * environment.

@@ -1,14 +1,8 @@
-/* event: raise events.
+/* event: raise events.  Its functions are declared in doc/event.lua.
  *
- *	event.dispatch(type, data?, options?) -> true, id | false, reason
- *	event.dispatch_custom(name, message)             custom {name, message, timestamp}
- *	event.dispatch_file(kind, path, watcher?)        file.created, .modified, .deleted
- *
- * data is a table (an object in JSON).  options: stack, id, severity, agent, run_id, source,
- * timestamp (RFC 3339 or seconds); a string data.stack sets the stack as well; without one the new
- * event inherits the stack of the event that runs.  The new event's cause is the event that runs; a
- * chain of more than 16 causes is refused.  Few scripts look at the result, so a refusal is also
- * noted in the run's output.
+ * A string data.stack sets the stack as options.stack does; without either the new event inherits
+ * the stack of the event that runs.  Few scripts look at the result, so a refusal is also noted in
+ * the run's output.
  */
 #include "base/frame.h"
 #include "lua/modules/module.h"

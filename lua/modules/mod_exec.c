@@ -1,14 +1,7 @@
-/* exec: run programs.
+/* exec: run programs.  Its functions are declared in doc/exec.lua.
  *
- *	exec.run(cmd, {workdir=, env={K=V}, stdin=, timeout="30s"}?) -> R, err, failed
- *	exec(cmd, opts?), exec.sh, exec.command     the same
- *	exec.output(cmd, opts?) -> stdout | nil, err
- *
- * R has stdout, stderr, exit_code (-1: ended by a signal), success, and the other names output,
- *code, error.  Older scripts use the first result as a string, so R passes string methods, "..",
- *tostring and # on to stdout.  err is nil when exit_code is 0, else stderr or "exit status N"; a
- *failing command never raises.  The command runs with bash -c in its own process group; what it
- *leaves behind is ended with the run.
+ * Older scripts use the first result as a string, so it passes string methods, "..", tostring and #
+ * on to stdout.  A failing command never raises.
  */
 #include "base/units.h"
 #include "lua/modules/module.h"

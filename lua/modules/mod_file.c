@@ -1,12 +1,6 @@
-/* file: whole files.
+/* file: whole files.  Its functions are declared in doc/file.lua.
  *
- *	file.read(path) -> content | nil, reason
- *	file.write(path, content), file.append(path, content) -> true | false, reason
- *	file.exists(path) -> bool
- *
- * Relative paths mean the hook's working directory, "~/" its owner's home.  write makes the file
- *with mode 0644 when it is new and keeps its mode when it is not; no directories are made.  Only
- *regular files are opened, so that a pipe or a device cannot hold a thread.
+ * Only regular files are opened, so that a pipe or a device cannot hold a thread.
  */
 #include "base/auto.h"
 #include "base/mem.h"

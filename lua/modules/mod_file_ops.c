@@ -1,17 +1,8 @@
-/* file_ops: changes to files that leave them alone when nothing is to change.
+/* file_ops: changes to files that leave them alone when nothing is to change.  Its functions are
+ * declared in doc/file_ops.lua.
  *
- *	file_ops.lineinfile{path=, line=, state="present"|"absent", regexp=?, create=true} -> R, R
- *	file_ops.lineinfile(path, line, {state=, regexp=, create=}?)
- *
- * R has changed (bool), path, success (true) and message, which is also R as text.  On failure:
- * nil, reason.
- *
- * present: every line that matches regexp is replaced by line; else a line equal to it is enough;
- * else it is appended.  absent: lines that match (or equal line) are removed.  line may be several
- * lines; they are looked for one below the other.  regexp is a POSIX extended expression in which
- * \d \s \w and a leading (?i) are understood.  Directories on the way are made; create=false
- *refuses a missing file.  The file keeps its mode and is replaced in one step, under a lock, so
- *that many hooks may add lines to one file at once.
+ * Lines that are several are looked for one below the other.  The file is replaced in one step,
+ * under a lock, so that many hooks may add lines to one file at once.
  */
 #include "base/auto.h"
 #include "base/mem.h"

@@ -1,19 +1,9 @@
-/* http: ask web servers.
+/* http: ask web servers.  Its functions are declared in doc/http.lua.
  *
- *	http.get(url, opts?) -> R, err        delete, head the same
- *	http.post(url, opts?) -> R, err       put, patch the same
- *	http.request{method="GET", url=, ...}
- *
- * opts are headers={Name="value"}, body= (a string, or a table that is sent as JSON), json= (any
- * value, sent as JSON), query={k="v"}, timeout="30s", insecure=true (take any certificate) and
- * proxy="http://host:port"; other keys raise.  Also taken: all of them and url in one table;
- * get(url, headers); post(url, body, headers).
- *
- * R has status_code, status ("200 OK"), body, text (the same), headers (names as "Content-Type", a
- * list where one is repeated), success and ok (2xx), json (the value of a JSON body), elapsed_ms
- * and, after a failure, error.  A status such as 404 is no error.  Without a response (refused,
- * timeout, too large, more than 5 redirects) R is there all the same, so that a script that looks
- * at nothing but R.status_code does the right thing: status_code is 0 and err says why.
+ * Without a response (refused, timeout, too large) there is a result all the same, so that a script
+ * that looks at nothing but status_code does the right thing: it is 0 then.  Also taken are the
+ * forms of older scripts: url and options in one table, get(url, headers), post(url, body,
+ * headers).
  */
 #include "base/units.h"
 #include "lua/modules/module.h"

@@ -1,14 +1,4 @@
-/* json: text <-> Lua values.
- *
- *	json.encode(v, {indent=true}?) -> string      raises on what has no JSON form
- *	json.decode(s) -> value | nil, "line L column C: message"
- *	json.pretty(v)                                encode with indent
- *	json.array(t?) -> t, marked: an empty one is [] and not {}
- *	json.null                                     null inside tables, both ways
- *	json.stringify, json.parse                    other names of encode and decode
- *
- * Integers stay integers; object keys come out sorted.  An empty table is {} unless marked.
- */
+/* json: text <-> Lua values.  Its functions are declared in doc/json.lua. */
 #include "lua/modules/module.h"
 
 static int

@@ -1,10 +1,5 @@
-/* log and slog: lines in the recorded output of the run, "[INFO] text".
- *
- *	log.debug/info/warn/error(msg, fields?)   any value; fields is a table shown as k=v
- *	log.warning = log.warn, log.success       info with a tick in front
- *	log.print(v...)                           a bare line
- *	log.table(v, title?)                      an indented rendering (JSON)
- *	slog.debug/info/warn/error(msg, {k=v})    or slog.info(msg, k1, v1, k2, v2, ...)
+/* log and slog: lines in the recorded output of the run, "[INFO] text".  Their functions are
+ * declared in doc/log.lua and doc/slog.lua.
  *
  * Fields are sorted by name, so that lines compare.  A run that returns false without a message
  * takes its error from what log.error wrote.

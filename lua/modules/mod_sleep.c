@@ -1,8 +1,4 @@
-/* sleep and contains: functions that scripts call without a module's name.
- *
- *	sleep(seconds | "1m30s")       time.sleep is the same
- *	contains(list, value) -> bool
- */
+/* sleep and contains: functions that scripts call without a module's name, declared in doc/. */
 #include "base/units.h"
 #include "lua/modules/sleep.h"
 

@@ -1,18 +1,7 @@
-/* state: values by key, kept by the daemon, one space for each stack.
- *
- *	state.get(key, default?) -> value | default | nil     typed: what was set comes back
- *	state.set(key, value, ttl?) -> true                   ttl: seconds or "10m"
- *	state.set_with_ttl(key, value, ttl)
- *	state.delete(key) -> bool: whether it was there
- *	state.exists(key) -> bool
- *	state.incr(key, by=1) -> new number                   atomic; increment is the same
- *	state.decr(key, by=1), state.decrement
- *	state.compare_swap(key, old, new) -> bool             old nil: only if absent
- *	state.keys(prefix?) -> list of keys
- *	state.clear(prefix?) -> true
+/* state: values by key, kept by the daemon, one space for each stack.  Its functions are declared
+ * in doc/state.lua.
  *
  * All wait for the daemon and raise when it refuses (a full disk, a number expected).
- * Values: what JSON can hold.
  */
 #include "base/clock.h"
 #include "base/frame.h"

@@ -1,16 +1,5 @@
-/* time: moments as unix seconds, durations as Go writes them.
- *
- *	time.now() -> seconds with a fraction; time.unix() -> integer; time.unix_nano() -> integer
- *	time.rfc3339(ts?) -> "2026-01-31T23:59:59.000000000Z" (UTC)
- *	time.format(ts?, layout?) -> text in local time; layout as in Go ("2006-01-02 15:04:05")
- *	time.parse(layout, text) -> ts | nil, reason       local time; layout "rfc3339" reads RFC
- *3339 time.duration("1h30m") -> seconds | nil, reason time.add(ts, d), time.sub(ts, d) -> ts d:
- *seconds or a duration time.since(ts), time.until(ts) -> seconds time.before(a, b), time.after(a,
- *b), time.equal(a, b) -> bool time.year(ts?) month day hour minute second weekday (0 Sunday) ->
- *integer, local time time.sleep(seconds | duration)
- *
- * ts defaults to now.
- */
+/* time: moments as unix seconds, durations as Go writes them.  Its functions are declared in
+ * doc/time.lua. */
 #include "base/clock.h"
 #include "base/units.h"
 #include "lua/modules/sleep.h"

@@ -1,6 +1,9 @@
 /* The modules written in C, one row each.  A row is opened on the first use of its name in a state
  * (lua/host/host.h), so a long list costs an invocation nothing.  Modules written in Lua need no
  * row: lua/sloth/<name>.lua is found by its name.
+ *
+ * What a module offers is declared once, in doc/<name>.lua: the pages of the mount's modules/ and
+ * the annotations for language servers are made of it, and a test compares it with what is here.
  */
 #include "lua/modules/module.h"
 

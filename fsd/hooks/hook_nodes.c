@@ -360,6 +360,8 @@ add_hook(struct sbuf *out, const struct hook *hook)
 		",\"concurrency\":%u,\"runs\":%" PRIu64 ",\"failures\":%" PRIu64,
 		code ? code->version : 0, s.timeout_ms, s.memory_bytes, s.concurrency, hook->runs,
 		hook->failures);
+	sbuf_adds(out, ",\"rules\":");
+	hook_rules_json(&s.rules, out);
 	add_time(out, "last_run", hook->last_run_ns);
 	add_time(out, "created_at", hook->created_ns);
 	add_time(out, "updated_at", hook->updated_ns);

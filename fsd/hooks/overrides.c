@@ -183,6 +183,15 @@ conf_job_new(struct hook *hook)
 	return job;
 }
 
+/* Whether what the script says goes together with what overrides it now. */
+static int
+check_override(struct hook *hook, struct err *err)
+{
+	AUTO(hook_settings) struct hook_settings settings = {0};
+
+	return hook->current ? hook_effective(hook, hook->script, &settings, err) : 0;
+}
+
 int
 hook_override_write(struct hook *hook, enum hook_setting setting, const char *text,
 	hook_ready_fn *done, void *arg, struct err *err)
@@ -192,6 +201,11 @@ hook_override_write(struct hook *hook, enum hook_setting setting, const char *te
 
 	if (hook_override_set(&hook->overrides, setting, text, err) != 0)
 		return -EINVAL;
+	if (check_override(hook, err) != 0) {
+		free(hook->overrides.text[setting]);
+		hook->overrides.text[setting] = TAKE(before);
+		return -EINVAL;
+	}
 	job = conf_job_new(hook);
 	job->setting = setting;
 	job->before = TAKE(before);

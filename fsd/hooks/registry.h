@@ -8,6 +8,7 @@
  *	overrides.c hooks.d/<hook>.conf
  *	script.c    what a script says of itself
  *	settings.c  settings as text; overrides
+ *	rules.c, rule_kinds.c  the rules among them
  *	explain.c   why a hook did not match
  *	stats.c     counters, latency, the hook's log
  *	hook_nodes.c, version_nodes.c, hook_test.c  the files in the tree
@@ -104,7 +105,8 @@ TAILQ_HEAD(hook_queue, hook);
 
 /* A version: what others see of it as struct hook_code. */
 struct release {
-	struct hook_code code; /* first: a code is a release */
+	struct hook_code code;   /* first: a code is a release */
+	struct hook_rules rules; /* code.rules */
 	struct hooks *hooks;
 	struct hook *hook;
 	struct match_entry *entries; /* in the index; NULL when it matches nothing */

@@ -84,7 +84,8 @@ take_names(const json_t *meta, struct hook_settings *s, struct err *err)
 
 /* A string is what the file takes; a number is in seconds or bytes, or a count. */
 static int
-take_limit(const json_t *meta, enum hook_setting setting, struct hook_settings *s, struct err *err)
+take_setting(
+	const json_t *meta, enum hook_setting setting, struct hook_settings *s, struct err *err)
 {
 	const char *name = hook_setting_name(setting);
 	const json_t *value = json_object_get(meta, name);
@@ -98,6 +99,8 @@ take_limit(const json_t *meta, enum hook_setting setting, struct hook_settings *
 		text = mem_printf("%" JSON_INTEGER_FORMAT, json_integer_value(value));
 	else if (json_is_real(value))
 		text = mem_printf("%.3f", json_real_value(value));
+	else if (json_is_boolean(value) && setting >= SETTING_RULES)
+		text = mem_strdup(json_is_true(value) ? "on" : "off");
 	else
 		return err_set(err, EINVAL, "%s must be a number or a string", name);
 	return hook_setting_parse(s, setting, text, err);
@@ -110,6 +113,7 @@ hook_settings_read(const char *meta, struct hook_settings *ret_settings, struct 
 	json_error_t why;
 	AUTO(json) json_t *root = json_loads(meta, 0, &why);
 	const json_t *enabled;
+	int i;
 
 	if (!json_is_object(root))
 		return err_set(err, EINVAL, "the metadata is not a JSON object: %s", why.text);
@@ -117,11 +121,12 @@ hook_settings_read(const char *meta, struct hook_settings *ret_settings, struct 
 	if (enabled && !json_is_boolean(enabled))
 		return err_set(err, EINVAL, "enabled must be true or false");
 	s.is_enabled = !enabled || json_is_true(enabled);
-	if (take_types(root, &s, err) != 0 || take_names(root, &s, err) != 0 ||
-		take_limit(root, SETTING_TIMEOUT, &s, err) != 0 ||
-		take_limit(root, SETTING_MEMORY, &s, err) != 0 ||
-		take_limit(root, SETTING_CONCURRENCY, &s, err) != 0)
+	if (take_types(root, &s, err) != 0 || take_names(root, &s, err) != 0)
 		return -EINVAL;
+	for (i = SETTING_TIMEOUT; i < SETTING_COUNT; i++)
+		if (take_setting(root, i, &s, err) != 0)
+			return -EINVAL;
+	s.rules.has_filter = json_is_true(json_object_get(root, "filter"));
 	*ret_settings = s;
 	s = (struct hook_settings){0};
 	return 0;

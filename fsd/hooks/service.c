@@ -72,6 +72,19 @@ put(struct hook *hook, struct release_parts *parts, const struct hook_settings *
 
 /* ---- settings of the version in service ------------------------------------------------------ */
 
+/* A hook that waits for two types hears them without saying so again. */
+static void
+hear_pairs(struct hook_settings *s)
+{
+	const struct rule_pair *pair =
+		s->rules.sequence.first ? &s->rules.sequence : &s->rules.absent;
+
+	if (s->types[0] || !pair->first)
+		return;
+	free(s->types);
+	s->types = mem_printf("%s\n%s", pair->first, pair->second);
+}
+
 int
 hook_effective(
 	struct hook *hook, const char *script, struct hook_settings *ret_settings, struct err *err)
@@ -81,7 +94,11 @@ hook_effective(
 	if (code < 0)
 		return code;
 	hook_overrides_apply(&hook->overrides, ret_settings);
-	return 0;
+	hear_pairs(ret_settings);
+	code = hook_settings_check(ret_settings, err);
+	if (code < 0)
+		hook_settings_fini(ret_settings);
+	return code;
 }
 
 static void

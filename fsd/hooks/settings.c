@@ -1,10 +1,10 @@
 /* Settings of a hook: see settings.h.
  *
  * One table, `rows`, has a line per setting with the function that reads its text and the one that
- * shows it; the files of ctl/hooks/<hook>/, the overrides' file and the script's metadata all go
- * through it, so that a value means the same wherever it was written.  An override is kept as the
- * text its own setting would show ("90000ms" becomes "1m30s"), which makes the file canonical and
- * lets apply assume that it parses. */
+ * shows it (the rules have their own, rules.c); the files of ctl/hooks/<hook>/, the overrides' file
+ * and the script's metadata all go through it, so that a value means the same wherever it was
+ * written.  An override is kept as the text its own setting would show ("90000ms" becomes "1m30s"),
+ * which makes the file canonical and lets apply assume that it parses. */
 #include "fsd/hooks/settings.h"
 
 #include "base/auto.h"
@@ -189,11 +189,12 @@ show_concurrency(const struct hook_settings *s, struct sbuf *out)
 	sbuf_printf(out, "%u", s->concurrency);
 }
 
+/* Behind these come the rules, which have a table of their own. */
 static const struct {
 	const char *name;
 	int (*read)(const char *text, struct hook_settings *s, struct err *err);
 	void (*show)(const struct hook_settings *s, struct sbuf *out);
-} rows[SETTING_COUNT] = {
+} rows[SETTING_RULES] = {
 	[SETTING_ENABLED] = {"enabled", read_enabled, show_enabled},
 	[SETTING_EVENT] = {"event", read_event, show_event},
 	[SETTING_DESCRIPTION] = {"description", read_description, show_description},
@@ -205,20 +206,26 @@ static const struct {
 const char *
 hook_setting_name(enum hook_setting setting)
 {
-	return rows[setting].name;
+	return setting < SETTING_RULES ? rows[setting].name
+				       : hook_rule_name((enum hook_rule)(setting - SETTING_RULES));
 }
 
 int
 hook_setting_parse(
 	struct hook_settings *s, enum hook_setting setting, const char *text, struct err *err)
 {
-	return rows[setting].read(text, s, err);
+	if (setting < SETTING_RULES)
+		return rows[setting].read(text, s, err);
+	return hook_rule_parse(&s->rules, (enum hook_rule)(setting - SETTING_RULES), text, err);
 }
 
 void
 hook_setting_show(const struct hook_settings *s, enum hook_setting setting, struct sbuf *out)
 {
-	rows[setting].show(s, out);
+	if (setting < SETTING_RULES)
+		rows[setting].show(s, out);
+	else
+		(void)hook_rule_show(&s->rules, (enum hook_rule)(setting - SETTING_RULES), out);
 }
 
 /* ---- all of them ------------------------------------------------------------------- */
@@ -230,6 +237,7 @@ hook_settings_fini(struct hook_settings *s)
 	free(s->description);
 	free(s->alias);
 	free(s->wall);
+	hook_rules_fini(&s->rules);
 	*s = (struct hook_settings){0};
 }
 
@@ -241,6 +249,7 @@ hook_settings_copy(struct hook_settings *to, const struct hook_settings *from)
 	to->description = mem_strdup(from->description);
 	to->alias = mem_strdup(from->alias);
 	to->wall = mem_strdup(from->wall);
+	hook_rules_copy(&to->rules, &from->rules);
 }
 
 static bool
@@ -254,7 +263,14 @@ hook_settings_equal(const struct hook_settings *a, const struct hook_settings *b
 {
 	return a->is_enabled == b->is_enabled && texts_equal(a->types, b->types) &&
 	       texts_equal(a->wall, b->wall) && a->timeout_ms == b->timeout_ms &&
-	       a->memory_bytes == b->memory_bytes && a->concurrency == b->concurrency;
+	       a->memory_bytes == b->memory_bytes && a->concurrency == b->concurrency &&
+	       hook_rules_equal(&a->rules, &b->rules);
+}
+
+int
+hook_settings_check(const struct hook_settings *s, struct err *err)
+{
+	return hook_rules_check(&s->rules, s->types ? s->types : "", err);
 }
 
 bool
@@ -306,14 +322,26 @@ hook_override_set(
 		replace(&o->text[setting], NULL);
 		return 0;
 	}
-	if (rows[setting].read(text, &s, err) != 0)
+	if (hook_setting_parse(&s, setting, text, err) != 0)
 		return -EINVAL;
-	rows[setting].show(&s, &shown);
-	for (i = 0; i < shown.len; i++)
-		if (shown.data[i] == '\n') /* types: one line in the file of overrides */
+	hook_setting_show(&s, setting, &shown);
+	for (i = 0; i < shown.len && setting == SETTING_EVENT; i++)
+		if (shown.data[i] == '\n') /* one line in the file of overrides */
 			shown.data[i] = ' ';
 	replace(&o->text[setting], sbuf_take(&shown));
 	return 0;
+}
+
+/* A setting of several lines stands there a line each. */
+static int
+add_override(
+	struct hook_overrides *o, enum hook_setting setting, const char *value, struct err *err)
+{
+	AUTO(free) char *all = NULL;
+
+	if (setting == SETTING_RULES + RULE_MATCH && o->text[setting])
+		all = mem_printf("%s\n%s", o->text[setting], value);
+	return hook_override_set(o, setting, all ? all : value, err);
 }
 
 static int
@@ -333,8 +361,8 @@ parse_line(struct hook_overrides *o, char *line, struct err *err)
 		continue;
 	value[len] = '\0';
 	for (i = 0; i < SETTING_COUNT; i++)
-		if (!strcmp(line, rows[i].name))
-			return hook_override_set(o, i, value, err);
+		if (!strcmp(line, hook_setting_name(i)))
+			return add_override(o, i, value, err);
 	return err_set(err, EINVAL, "'%s' is not a setting", line);
 }
 
@@ -358,11 +386,17 @@ hook_overrides_parse(struct hook_overrides *o, const char *text, struct err *err
 void
 hook_overrides_format(const struct hook_overrides *o, struct sbuf *out)
 {
+	const char *at;
 	int i;
 
-	for (i = 0; i < SETTING_COUNT; i++)
-		if (o->text[i])
-			sbuf_printf(out, "%s = %s\n", rows[i].name, o->text[i]);
+	for (i = 0; i < SETTING_COUNT; i++) {
+		for (at = o->text[i]; at && *at;) {
+			size_t len = strcspn(at, "\n");
+
+			sbuf_printf(out, "%s = %.*s\n", hook_setting_name(i), (int)len, at);
+			at += len + (at[len] == '\n');
+		}
+	}
 }
 
 void
@@ -373,7 +407,7 @@ hook_overrides_apply(const struct hook_overrides *o, struct hook_settings *s)
 	for (i = 0; i < SETTING_COUNT; i++) {
 		if (!o->text[i])
 			continue;
-		code = rows[i].read(o->text[i], s, NULL);
+		code = hook_setting_parse(s, i, o->text[i], NULL);
 		assert(code == 0); /* hook_override_set let it in */
 	}
 }

@@ -5,6 +5,7 @@
 
 #include "base/err.h"
 #include "base/sbuf.h"
+#include "fsd/hooks/rules.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -17,7 +18,8 @@ enum hook_setting {
 	SETTING_TIMEOUT,
 	SETTING_MEMORY,
 	SETTING_CONCURRENCY,
-	SETTING_COUNT, /* how many there are */
+	SETTING_RULES,                              /* the first of RULE_COUNT, in their order */
+	SETTING_COUNT = SETTING_RULES + RULE_COUNT, /* how many there are */
 };
 
 struct hook_settings {
@@ -29,6 +31,7 @@ struct hook_settings {
 	unsigned timeout_ms;   /* 0: the default */
 	uint64_t memory_bytes; /* 0: the default */
 	unsigned concurrency;  /* 0: the default */
+	struct hook_rules rules;
 };
 
 /* Leaves it all zero. */
@@ -57,6 +60,10 @@ const char *hook_setting_name(enum hook_setting setting);
 /* Take a value as its file takes it.  -EINVAL says what it may be. */
 int hook_setting_parse(struct hook_settings *s, enum hook_setting setting, const char *text,
 	struct err *err) MUST_USE;
+
+/* Whether the settings go together: of a script, or with what overrides it.  -EINVAL says which do
+ * not. */
+int hook_settings_check(const struct hook_settings *s, struct err *err) MUST_USE;
 
 /* Append the value as its file shows it, without a newline at the end. */
 void hook_setting_show(const struct hook_settings *s, enum hook_setting setting, struct sbuf *out);

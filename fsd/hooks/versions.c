@@ -211,6 +211,7 @@ hook_code_unref(struct hook_code *code)
 	free(code->types);
 	free(code->source);
 	free(code->lib_dirs);
+	hook_rules_fini(&release_of(code)->rules);
 	free(release_of(code));
 }
 
@@ -258,7 +259,9 @@ release_add(struct hook *hook, const struct release_parts *parts)
 	struct release *release = NEW(struct release);
 
 	assert(hook->id != 0);
+	hook_rules_copy(&release->rules, &parts->settings->rules);
 	fill_code(&release->code, hook, parts);
+	release->code.rules = &release->rules;
 	release->hooks = hook->hooks;
 	release->hook = hook;
 	TAILQ_INSERT_HEAD(&hook->releases, release, link);
@@ -378,11 +381,29 @@ release_meta_write(const struct release_parts *parts, const char *script)
 	sbuf_jsons(&out, s->wall);
 	sbuf_printf(&out, ",\"timeout_ms\":%u,\"memory_bytes\":%" PRIu64 ",\"concurrency\":%u",
 		s->timeout_ms, s->memory_bytes, s->concurrency);
+	sbuf_printf(&out, ",\"filter\":%s,\"rules\":", s->rules.has_filter ? "true" : "false");
+	hook_rules_json(&s->rules, &out);
 	sbuf_printf(&out, ",\"uid\":%u,\"gid\":%u,\"script\":", (unsigned)parts->uid,
 		(unsigned)parts->gid);
 	sbuf_jsons(&out, script);
 	sbuf_addc(&out, '}');
 	return sbuf_take(&out);
+}
+
+static int
+read_rules(const json_t *meta, struct hook_rules *rules, struct err *err)
+{
+	const json_t *texts = json_object_get(meta, "rules");
+	int i;
+
+	rules->has_filter = json_is_true(json_object_get(meta, "filter"));
+	for (i = 0; i < RULE_COUNT; i++) {
+		const char *text = json_string_value(json_object_get(texts, hook_rule_name(i)));
+
+		if (text && hook_rule_parse(rules, i, text, err) != 0)
+			return -EINVAL;
+	}
+	return 0;
 }
 
 static char *
@@ -397,11 +418,13 @@ release_meta_read(const char *meta, struct release_parts *parts, struct hook_set
 {
 	json_t *root = json_loads(meta, 0, NULL);
 	json_int_t timeout = 0, memory = 0, concurrency = 0, uid = 0, gid = 0;
+	AUTO(hook_rules) struct hook_rules rules = {0};
 	int enabled = 1;
 
 	if (json_unpack(root, "{s:b,s:I,s:I,s:I,s:I,s:I}", "enabled", &enabled, "timeout_ms",
 		    &timeout, "memory_bytes", &memory, "concurrency", &concurrency, "uid", &uid,
-		    "gid", &gid) != 0) {
+		    "gid", &gid) != 0 ||
+		read_rules(root, &rules, NULL) != 0) {
 		json_decref(root);
 		return err_set(err, EINVAL, "its metadata in the store cannot be read");
 	}
@@ -411,7 +434,9 @@ release_meta_read(const char *meta, struct release_parts *parts, struct hook_set
 		.wall = member(root, "wall"),
 		.timeout_ms = (unsigned)timeout,
 		.memory_bytes = (uint64_t)memory,
-		.concurrency = (unsigned)concurrency};
+		.concurrency = (unsigned)concurrency,
+		.rules = rules};
+	rules = (struct hook_rules){0};
 	parts->uid = (uid_t)uid;
 	parts->gid = (gid_t)gid;
 	*ret_script = member(root, "script");

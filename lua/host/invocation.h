@@ -90,6 +90,9 @@ void results_take(struct invocation *inv, int status, int nresults);
 void results_take_kill(struct invocation *inv);
 /* Set meta or error of a check that ran through. */
 void meta_take(struct invocation *inv); /* meta.c */
+/* Add the rules of the table on top of the stack to meta, each as its text.  -EINVAL names the
+ * field that has none. */
+int meta_take_rules(lua_State *L, json_t *meta, struct err *err) MUST_USE; /* meta_rules.c */
 
 /* ---- event_table.c -------------------------------------------------------------------------- */
 

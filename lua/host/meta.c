@@ -34,44 +34,6 @@ static const struct field {
 	{"filter", FIELD_FUNCTION},
 };
 
-/* Settings of hooks that this version does not have.  A script that counts on one of them is
- * refused: one that was meant to run ten times a second must not run a thousand times because
- * nobody read it. */
-static const char *const later[] = {
-	"retries",
-	"priority",
-	"idempotent",
-	"at_most_once",
-	"once_within",
-	"once_after",
-	"accumulate_within",
-	"group_by",
-	"rate",
-	"rate_drop",
-	"dedup",
-	"order_by",
-	"match",
-	"sequence",
-	"absent",
-	"replay",
-};
-
-static int
-refuse_later(lua_State *L, struct err *err)
-{
-	for (size_t i = 0; i < sizeof(later) / sizeof(later[0]); i++) {
-		bool is_set;
-
-		lua_pushstring(L, later[i]);
-		is_set = lua_rawget(L, -2) != LUA_TNIL;
-		lua_pop(L, 1);
-		if (is_set)
-			return err_set(err, EINVAL,
-				"field '%s' is not part of this version: remove it", later[i]);
-	}
-	return 0;
-}
-
 /* NULL also for what is not UTF-8, or far too long for a setting. */
 static json_t *
 text_value(lua_State *L)
@@ -163,7 +125,7 @@ take_fields(lua_State *L, json_t *meta, struct err *err)
 				err, EINVAL, "field '%s' is to be %s", f->name, kind_name(f->kind));
 		(void)json_object_set_new(meta, f->name, value);
 	}
-	return refuse_later(L, err);
+	return meta_take_rules(L, meta, err);
 }
 
 /* event_type and event_types may each be text or a list of texts. */

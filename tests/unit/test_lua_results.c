@@ -1,5 +1,6 @@
 /* What an invocation reports: the forms of scripts, the result rules, output, metadata. */
 #include "base/auto.h"
+#include "base/mem.h"
 #include "tests/unit/suite.h"
 #include "tests/unit/worker_rig.h"
 
@@ -314,6 +315,48 @@ START_TEST(metadata)
 }
 END_TEST
 
+/* Every way a rule may be written ends as its one text. */
+START_TEST(rules)
+{
+	static const struct {
+		const char *fields, *expected; /* "field": text */
+	} cases[] = {
+		{"rate='10/s'", "\"rate\":\"10/s\""},
+		{"rate=10", "\"rate\":\"10\""},
+		{"rate={100, '5m', burst=20}", "\"rate\":\"100/5m burst 20\""},
+		{"rate_drop={count=100, per=300}", "\"rate_drop\":\"100/300\""},
+		{"accumulate_within={'1m', count=10}", "\"accumulate_within\":\"10/1m\""},
+		{"once_within=60", "\"once_within\":\"60\""},
+		{"once_after=0.5", "\"once_after\":\"0.5\""},
+		{"dedup={path='host', ttl='10m'}", "\"dedup\":\"10m by host\""},
+		{"dedup={'10m'}", "\"dedup\":\"10m\""},
+		{"sequence={'a.b','c.d', within='5m', by='host'}",
+			"\"sequence\":\"a.b then c.d within 5m by host\""},
+		{"absent={'a.b','c.d', within=300}", "\"absent\":\"a.b without c.d within 300\""},
+		{"retries={count=3, backoff='1s', max='1m', jitter=0.2}",
+			"\"retries\":\"3 backoff 1s max 1m jitter 0.2\""},
+		{"retries=3", "\"retries\":\"3\""},
+		{"at_most_once=true", "\"at_most_once\":\"true\""},
+		{"replay=false", "\"replay\":\"off\""},
+		{"rate=false", "\"rate\":\"off\""},
+		{"priority=-5", "\"priority\":\"-5\""},
+		{"match='a = 1\\nb = 2'", "\"match\":\"a = 1\\nb = 2\""},
+		{"match={'a = 1', 'b exists'}", "\"match\":\"a = 1\\nb exists\\n\""},
+		{"match={z={1, 'x*', true}, a=2.5}",
+			"\"match\":\"a = 2.5\\nz = 1 | x* | true\\n\""},
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		AUTO(free) char *source = mem_printf("return {%s, execute=print}", cases[i].fields);
+		struct outcome o = check_source(source);
+
+		ck_assert_msg(o.type == MSG_META, "%s: %s", source, o.error);
+		ck_assert_msg(strstr(o.meta, cases[i].expected) != NULL, "%s: %s", source, o.meta);
+		outcome_fini(&o);
+	}
+}
+END_TEST
+
 START_TEST(refused_scripts)
 {
 	static const struct {
@@ -331,7 +374,20 @@ START_TEST(refused_scripts)
 			"field 'event_type' is to be text or"},
 		{"return {name=('x'):rep(1e6), execute=print}", "field 'name' is to be text"},
 		{"return {filter='x', execute=print}", "field 'filter' is to be a function"},
-		{"return {rate='10/s', execute=print}", "field 'rate' is not part of this version"},
+		{"return {rate={count=1, per='1s', brust=2}, execute=print}",
+			"field 'rate' has no part 'brust'"},
+		{"return {rate={per='1s'}, execute=print}", "field 'rate': 'count' is missing"},
+		{"return {rate={{}, '1s'}, execute=print}", "field 'rate': 'count' is to be"},
+		{"return {sequence={'a', within=5}, execute=print}",
+			"'the second type' is missing"},
+		{"return {sequence={'a', 'b', 'c', within=5}, execute=print}", "has no part [3]"},
+		{"return {once_within={1}, execute=print}",
+			"field 'once_within' is to be text or a number"},
+		{"return {retries=print, execute=print}", "field 'retries' is to be text, a"},
+		{"return {match=5, execute=print}", "field 'match' is to be text, a list"},
+		{"return {match={print}, execute=print}", "field 'match' is to be text, a list"},
+		{"return {match={a={}}, execute=print}", "field 'match' is to be text, a list"},
+		{"return {match={a='x\\nb = y'}, execute=print}", "field 'match' is to be text"},
 		{"while true do end", "loading timed out after 300ms"},
 		{"os.execute('true')", "exec: not while the script is loaded"},
 	};
@@ -367,6 +423,7 @@ main(void)
 	tcase_add_test(tc, output_is_captured_and_capped);
 	tcase_add_test(tc, nothing_survives_an_invocation);
 	tcase_add_test(tc, metadata);
+	tcase_add_test(tc, rules);
 	tcase_add_test(tc, refused_scripts);
 	suite_add_tcase(s, tc);
 	return suite_run(s);

@@ -77,6 +77,9 @@ START_TEST(test_metadata)
 		{"{\"timeout\":-1}", "timeout is a duration"},
 		{"{\"timeout\":true}", "timeout must be"},
 		{"{\"memory\":5}", "memory must be at least"},
+		{"{\"rate\":\"10/s\",\"retries\":3,\"once_within\":60.5,\"replay\":false}", NULL},
+		{"{\"rate\":\"fast\"}", "rate is events in a time"},
+		{"{\"rate\":[1]}", "rate must be"},
 		{"{\"concurrency\":0}", "concurrency must lie"},
 		{"{\"concurrency\":1.5}", "concurrency is a whole"},
 		{"{\"enabled\":\"no\"}", "enabled must be"},
@@ -219,6 +222,63 @@ START_TEST(test_event_by_override)
 }
 END_TEST
 
+START_TEST(test_rules_by_script_and_file)
+{
+	fixture_save(&f, "hooks/a.lua",
+		"{\"event_type\":\"t\",\"rate\":\"10/1s\",\"filter\":true,\"retries\":3}");
+	fixture_await(&f, "a", "ok");
+	ck_assert_uint_eq(fixture_hook(&f, "a")->current->code.rules->rate.count, 10);
+	ck_assert_uint_eq(fixture_hook(&f, "a")->current->code.rules->retries, 3);
+	ck_assert(fixture_hook(&f, "a")->current->code.rules->has_filter);
+
+	f.next_seq = 5;
+	ck_assert_int_eq(set("a", SETTING_RULES + RULE_RATE, "off"), 0);
+	ck_assert_int_eq(set("a", SETTING_RULES + RULE_MATCH, "a=1\nb >2\n"), 0);
+	ck_assert_uint_eq(fixture_hook(&f, "a")->current->code.rules->rate.count, 0);
+	ck_assert_str_eq(fixture_hook(&f, "a")->current->code.rules->match, "a = 1\nb > 2");
+	assert_conf("a", "match = a = 1\nmatch = b > 2\nrate = off\n");
+	assert_match(&f, 4, "t", "", "a:1"); /* which keeps its rules */
+	ck_assert_uint_eq(hooks_find_code(f.hooks, 1, 1)->rules->rate.count, 10);
+	f.oldest_seq = 4;
+
+	fixture_stop(&f);
+	fixture_start(&f);
+	hooks_start(f.hooks);
+	fixture_await(&f, "a", "ok (overridden: match, rate)");
+	ck_assert_uint_eq(hooks_find_code(f.hooks, 1, 3)->rules->retries, 3);
+	ck_assert(hooks_find_code(f.hooks, 1, 3)->rules->has_filter);
+	ck_assert_str_eq(hooks_find_code(f.hooks, 1, 3)->rules->match, "a = 1\nb > 2");
+	ck_assert_int_eq(set("a", SETTING_RULES + RULE_RATE, ""), 0);
+	ck_assert_uint_eq(fixture_hook(&f, "a")->current->code.rules->rate.count, 10);
+}
+END_TEST
+
+START_TEST(test_contradictions_are_refused)
+{
+	fixture_save(&f, "hooks/a.lua", "{\"event_type\":\"t\",\"rate\":\"10/s\"}");
+	fixture_await(&f, "a", "ok");
+	ck_assert_int_eq(set("a", SETTING_RULES + RULE_RATE_DROP, "10/s"), -EINVAL);
+	assert_conf("a", "");
+	ck_assert_int_eq(set("a", SETTING_RULES + RULE_RATE, "off"), 0);
+	ck_assert_int_eq(set("a", SETTING_RULES + RULE_RATE_DROP, "10/s"), 0);
+	ck_assert_int_eq(set("a", SETTING_RULES + RULE_RATE, ""), -EINVAL);
+	assert_conf("a", "rate = off\nrate_drop = 10/s\n");
+	fixture_save(&f, "hooks/b.lua", "{\"event_type\":\"t\",\"group_by\":\"host\"}");
+	fixture_await(&f, "b", "broken: hooks/b.lua: group_by says by what once_within");
+}
+END_TEST
+
+START_TEST(test_a_pair_is_heard_without_saying_so)
+{
+	fixture_save(&f, "hooks/a.lua", "{\"sequence\":\"x.a then x.b within 1m\"}");
+	fixture_await(&f, "a", "ok");
+	assert_match(&f, f.next_seq, "x.a", "", "a:1");
+	assert_match(&f, f.next_seq, "x.b", "", "a:1");
+	assert_match(&f, f.next_seq, "x.c", "", "");
+	ck_assert_int_eq(set("a", SETTING_EVENT, "x.a"), -EINVAL);
+}
+END_TEST
+
 START_TEST(test_taken_alias_is_refused)
 {
 	fixture_save(&f, "hooks/a.lua", "{\"event_type\":\"t\"}");
@@ -247,6 +307,9 @@ main(void)
 	tcase_add_test(tc, test_overrides_survive_a_restart);
 	tcase_add_test(tc, test_override_that_cannot_be_written_is_taken_back);
 	tcase_add_test(tc, test_event_by_override);
+	tcase_add_test(tc, test_rules_by_script_and_file);
+	tcase_add_test(tc, test_contradictions_are_refused);
+	tcase_add_test(tc, test_a_pair_is_heard_without_saying_so);
 	tcase_add_test(tc, test_taken_alias_is_refused);
 	suite_add_tcase(suite, tc);
 	return suite_run(suite);

@@ -1,0 +1,616 @@
+/* What the texts of rules are made of: see rule_kinds.h.
+ *
+ * A reader moves a pointer over the text and sets the value only when it was good; that nothing may
+ * follow is its caller's to see.  Words stand between blanks, as people write them: "3 backoff 1s
+ * max 1m".  What a reader refuses is told by one sentence for the whole rule (rules.c), so readers
+ * say no more than no; a reader of lines stops at the one that is wrong. */
+#include "fsd/hooks/rule_kinds.h"
+
+#include "base/auto.h"
+#include "base/clock.h"
+#include "base/json_path.h"
+#include "base/mem.h"
+#include "base/units.h"
+#include "fsd/events/events.h"
+
+#include <string.h>
+
+#define SPAN_MIN_NS     NS_PER_MS
+#define SPAN_MAX_NS     (366 * 86400 * NS_PER_S)
+#define COUNT_MAX       1000000 /* events of a rate, or of accumulate_within */
+#define RETRIES_MAX     100
+#define PRIORITY_MAX    100
+#define BACKOFF_NS      NS_PER_S
+#define BACKOFF_MAX_NS  (60 * NS_PER_S)
+#define JITTER_PERCENT  20
+#define CONDITIONS_MAX  64   /* lines of match */
+#define CONDITION_BYTES 1024 /* of one of them */
+
+static void
+replace(char **text, char *value)
+{
+	free(*text);
+	*text = value;
+}
+
+/* ---- words ----------------------------------------------------------------------------------- */
+
+static void
+skip_blanks(const char **p)
+{
+	*p += strspn(*p, " \t\r\n");
+}
+
+/* Move behind the word if it is the next one. */
+static bool
+take_word(const char **p, const char *word)
+{
+	size_t len = strlen(word);
+
+	skip_blanks(p);
+	if (strncmp(*p, word, len) != 0 || ((*p)[len] && !strchr(" \t\r\n", (*p)[len])))
+		return false;
+	*p += len;
+	skip_blanks(p);
+	return true;
+}
+
+/* Returns owned: what stands up to the next blank or one of `end`; NULL: nothing. */
+static char *
+take_text(const char **p, const char *end)
+{
+	size_t len = 0;
+	char *text;
+
+	while ((*p)[len] && !strchr(" \t\r\n", (*p)[len]) && !strchr(end, (*p)[len]))
+		len++;
+	if (len == 0)
+		return NULL;
+	text = mem_strndup(*p, len);
+	*p += len;
+	return text;
+}
+
+static bool
+take_number(const char **p, unsigned max, unsigned *ret)
+{
+	const char *start = *p;
+	uint64_t v = 0;
+
+	for (; **p >= '0' && **p <= '9' && v <= max; (*p)++)
+		v = v * 10 + (unsigned)(**p - '0');
+	if (*p == start || v > max)
+		return false;
+	*ret = (unsigned)v;
+	return true;
+}
+
+/* A bare number is in seconds, a bare unit one of it. */
+static bool
+take_span(const char **p, int64_t *ret_ns)
+{
+	AUTO(free) char *word = take_text(p, "");
+	AUTO(free) char *text = NULL;
+	int64_t ns;
+
+	if (!word)
+		return false;
+	if (word[strspn(word, "0123456789.")] == '\0')
+		text = mem_printf("%ss", word);
+	else
+		text = mem_printf("%s%s", strchr("0123456789.", word[0]) ? "" : "1", word);
+	if (units_parse_duration(text, &ns, NULL) != 0 || ns < SPAN_MIN_NS || ns > SPAN_MAX_NS)
+		return false;
+	*ret_ns = ns;
+	return true;
+}
+
+static const char *const own_paths[] = {
+	"@type", "@stack", "@agent", "@severity", "@source", "@run_id"};
+#define OWN_PATHS (sizeof(own_paths) / sizeof(own_paths[0]))
+
+size_t
+rule_path_span(const char *text)
+{
+	size_t i, len = strcspn(text, " \t\r\n=<>!~|,");
+
+	if (text[0] != '@')
+		return json_path_span(text);
+	for (i = 0; i < OWN_PATHS; i++)
+		if (len == strlen(own_paths[i]) && !strncmp(text, own_paths[i], len))
+			return len;
+	return 0;
+}
+
+/* Returns owned; NULL: there is none. */
+static char *
+take_path(const char **p)
+{
+	size_t len = rule_path_span(*p);
+	char *path = len ? mem_strndup(*p, len) : NULL;
+
+	*p += len;
+	return path;
+}
+
+/* ---- values of one field ----------------------------------------------------------------------
+ */
+
+static bool
+read_path(const char **p, void *field)
+{
+	char *path = take_path(p);
+
+	if (path)
+		replace(field, path);
+	return path != NULL;
+}
+
+static bool
+show_text(const void *field, struct sbuf *out)
+{
+	const char *const *text = field;
+
+	if (*text)
+		sbuf_adds(out, *text);
+	return *text != NULL;
+}
+
+static void
+clear_text(void *field)
+{
+	replace(field, NULL);
+}
+
+static bool
+read_span(const char **p, void *field)
+{
+	return take_span(p, field);
+}
+
+static bool
+show_span(const void *field, struct sbuf *out)
+{
+	const int64_t *ns = field;
+
+	if (*ns)
+		units_add_duration(out, *ns);
+	return *ns != 0;
+}
+
+static void
+clear_span(void *field)
+{
+	*(int64_t *)field = 0;
+}
+
+static bool
+take_rate(const char **p, struct rule_rate *ret)
+{
+	struct rule_rate rate = {.per_ns = NS_PER_S};
+
+	if (!take_number(p, COUNT_MAX, &rate.count) || rate.count == 0)
+		return false;
+	skip_blanks(p);
+	if (**p == '/' || take_word(p, "in")) {
+		*p += **p == '/';
+		skip_blanks(p);
+		if (!take_span(p, &rate.per_ns))
+			return false;
+	}
+	rate.burst = rate.count;
+	*ret = rate;
+	return true;
+}
+
+static bool
+read_rate(const char **p, void *field)
+{
+	struct rule_rate rate;
+
+	if (!take_rate(p, &rate))
+		return false;
+	if (take_word(p, "burst") && (!take_number(p, rate.count, &rate.burst) || rate.burst == 0))
+		return false;
+	*(struct rule_rate *)field = rate;
+	return true;
+}
+
+/* A number alone says nothing of the time. */
+static bool
+read_threshold(const char **p, void *field)
+{
+	struct rule_rate rate;
+
+	if ((*p)[strspn(*p, "0123456789")] == '\0' || !take_rate(p, &rate) || rate.count < 2)
+		return false;
+	*(struct rule_rate *)field = rate;
+	return true;
+}
+
+static bool
+show_rate(const void *field, struct sbuf *out)
+{
+	const struct rule_rate *rate = field;
+	AUTO(sbuf) struct sbuf per = {0};
+	const char *text;
+
+	if (!rate->count)
+		return false;
+	units_add_duration(&per, rate->per_ns);
+	text = sbuf_str(&per);
+	sbuf_printf(out, "%u/%s", rate->count, text[0] == '1' && per.len == 2 ? text + 1 : text);
+	if (rate->burst != rate->count)
+		sbuf_printf(out, " burst %u", rate->burst);
+	return true;
+}
+
+static void
+clear_rate(void *field)
+{
+	*(struct rule_rate *)field = (struct rule_rate){0};
+}
+
+static void
+clear_pair(void *field)
+{
+	struct rule_pair *pair = field;
+
+	free(pair->first);
+	free(pair->second);
+	free(pair->by);
+	*pair = (struct rule_pair){0};
+}
+
+static void
+pair_auto(struct rule_pair *pair)
+{
+	clear_pair(pair);
+}
+
+static bool
+is_pattern(const char *text)
+{
+	AUTO(free) char *plain = mem_strdup(text);
+	char *star;
+
+	for (star = plain; (star = strchr(star, '*'));)
+		*star = 'x';
+	return event_type_check(plain, strlen(plain), NULL) == 0;
+}
+
+static bool
+read_pair(const char **p, void *field, const char *between)
+{
+	AUTO(pair) struct rule_pair pair = {0};
+
+	pair.first = take_text(p, "");
+	if (!pair.first || !take_word(p, between))
+		return false;
+	pair.second = take_text(p, "");
+	if (!pair.second || !take_word(p, "within") || !take_span(p, &pair.within_ns))
+		return false;
+	if (take_word(p, "by") && !(pair.by = take_path(p)))
+		return false;
+	if (!is_pattern(pair.first) || !is_pattern(pair.second))
+		return false;
+	clear_pair(field);
+	*(struct rule_pair *)field = pair;
+	pair = (struct rule_pair){0};
+	return true;
+}
+
+static bool
+show_pair(const void *field, struct sbuf *out, const char *between)
+{
+	const struct rule_pair *pair = field;
+
+	if (!pair->first)
+		return false;
+	sbuf_printf(out, "%s %s %s within ", pair->first, between, pair->second);
+	units_add_duration(out, pair->within_ns);
+	if (pair->by)
+		sbuf_printf(out, " by %s", pair->by);
+	return true;
+}
+
+static bool
+read_sequence(const char **p, void *field)
+{
+	return read_pair(p, field, "then");
+}
+
+static bool
+show_sequence(const void *field, struct sbuf *out)
+{
+	return show_pair(field, out, "then");
+}
+
+static bool
+read_absent(const char **p, void *field)
+{
+	return read_pair(p, field, "without");
+}
+
+static bool
+show_absent(const void *field, struct sbuf *out)
+{
+	return show_pair(field, out, "without");
+}
+
+static bool
+read_flag(const char **p, void *field)
+{
+	bool *flag = field;
+
+	if (take_word(p, "1") || take_word(p, "true") || take_word(p, "on"))
+		*flag = true;
+	else if (take_word(p, "0") || take_word(p, "false") || take_word(p, "off"))
+		*flag = false;
+	else
+		return false;
+	return true;
+}
+
+static bool
+show_flag(const void *field, struct sbuf *out)
+{
+	const bool *flag = field;
+
+	if (*flag)
+		sbuf_addc(out, '1');
+	return *flag;
+}
+
+static bool
+read_replay(const char **p, void *field)
+{
+	bool takes;
+
+	if (!read_flag(p, &takes))
+		return false;
+	*(bool *)field = !takes;
+	return true;
+}
+
+static bool
+show_replay(const void *field, struct sbuf *out)
+{
+	const bool *skips = field;
+
+	if (*skips)
+		sbuf_adds(out, "off");
+	return *skips;
+}
+
+static void
+clear_flag(void *field)
+{
+	*(bool *)field = false;
+}
+
+static bool
+read_priority(const char **p, void *field)
+{
+	bool is_negative = **p == '-';
+	unsigned n;
+
+	*p += is_negative;
+	if (!take_number(p, PRIORITY_MAX, &n))
+		return false;
+	*(int *)field = is_negative ? -(int)n : (int)n;
+	return true;
+}
+
+static bool
+show_priority(const void *field, struct sbuf *out)
+{
+	const int *n = field;
+
+	if (*n)
+		sbuf_printf(out, "%d", *n);
+	return *n != 0;
+}
+
+static void
+clear_priority(void *field)
+{
+	*(int *)field = 0;
+}
+
+/* ---- values of more than one field: these get all rules ----------------------------------------
+ */
+
+static bool
+read_dedup(const char **p, void *field)
+{
+	struct hook_rules *r = field;
+	char *path = NULL;
+	int64_t ns;
+
+	if (!take_span(p, &ns))
+		return false;
+	if (take_word(p, "by") && !(path = take_path(p)))
+		return false;
+	replace(&r->dedup_path, path);
+	r->dedup_ns = ns;
+	return true;
+}
+
+static bool
+show_dedup(const void *field, struct sbuf *out)
+{
+	const struct hook_rules *r = field;
+
+	if (!r->dedup_ns)
+		return false;
+	units_add_duration(out, r->dedup_ns);
+	if (r->dedup_path)
+		sbuf_printf(out, " by %s", r->dedup_path);
+	return true;
+}
+
+static void
+clear_dedup(void *field)
+{
+	struct hook_rules *r = field;
+
+	replace(&r->dedup_path, NULL);
+	r->dedup_ns = 0;
+}
+
+/* `20%`, or a part of one: `0.2`. */
+static bool
+take_jitter(const char **p, unsigned *ret_percent)
+{
+	const char *dot = strncmp(*p, "0.", 2) == 0 ? *p + 1 : NULL;
+	unsigned n;
+
+	if (dot && dot[1] >= '0' && dot[1] <= '9') {
+		*ret_percent = (unsigned)(dot[1] - '0') * 10;
+		*p = dot + 2;
+		if (**p >= '0' && **p <= '9')
+			*ret_percent += (unsigned)(*(*p)++ - '0');
+		*p += strspn(*p, "0");
+		return true;
+	}
+	if (!take_number(p, 100, &n))
+		return false;
+	*ret_percent = **p != '%' && n == 1 ? 100 : n;
+	if (**p != '%')
+		return n <= 1;
+	(*p)++;
+	return true;
+}
+
+static bool
+read_retries(const char **p, void *field)
+{
+	struct hook_rules *r = field;
+	struct hook_rules got = {.backoff_ns = BACKOFF_NS, .jitter_percent = JITTER_PERCENT};
+
+	if (!take_number(p, RETRIES_MAX, &got.retries))
+		return false;
+	if (take_word(p, "backoff") && !take_span(p, &got.backoff_ns))
+		return false;
+	if (take_word(p, "max") && !take_span(p, &got.backoff_max_ns))
+		return false;
+	if (take_word(p, "jitter") && !take_jitter(p, &got.jitter_percent))
+		return false;
+	if (!got.backoff_max_ns)
+		got.backoff_max_ns =
+			got.backoff_ns > BACKOFF_MAX_NS ? got.backoff_ns : BACKOFF_MAX_NS;
+	if (got.backoff_max_ns < got.backoff_ns)
+		return false;
+	r->retries = got.retries;
+	r->backoff_ns = got.backoff_ns;
+	r->backoff_max_ns = got.backoff_max_ns;
+	r->jitter_percent = got.jitter_percent;
+	return true;
+}
+
+static bool
+show_retries(const void *field, struct sbuf *out)
+{
+	const struct hook_rules *r = field;
+
+	if (!r->retries)
+		return false;
+	sbuf_printf(out, "%u backoff ", r->retries);
+	units_add_duration(out, r->backoff_ns);
+	sbuf_adds(out, " max ");
+	units_add_duration(out, r->backoff_max_ns);
+	sbuf_printf(out, " jitter %u%%", r->jitter_percent);
+	return true;
+}
+
+static void
+clear_retries(void *field)
+{
+	struct hook_rules *r = field;
+
+	r->retries = r->jitter_percent = 0;
+	r->backoff_ns = r->backoff_max_ns = 0;
+}
+
+/* ---- conditions -------------------------------------------------------------------------------
+ */
+
+/* Longer operators before their beginnings. */
+static const struct {
+	const char *text;
+	bool is_word; /* nothing follows */
+} operators[] = {
+	{"!=", false},
+	{"<=", false},
+	{">=", false},
+	{"!~", false},
+	{"=", false},
+	{"<", false},
+	{">", false},
+	{"~", false},
+	{"exists", true},
+	{"absent", true},
+};
+#define OPERATORS (sizeof(operators) / sizeof(operators[0]))
+
+/* Append `path OP value` of one line, len bytes, in the form it is kept in. */
+static bool
+add_condition(struct sbuf *out, const char *line, size_t len)
+{
+	AUTO(free) char *text = mem_strndup(line, len);
+	const char *p = text;
+	size_t i, path_len = rule_path_span(p);
+
+	for (len = strlen(text); len && strchr(" \t\r", text[len - 1]); len--)
+		text[len - 1] = '\0';
+	if (path_len == 0 || len > CONDITION_BYTES)
+		return false;
+	sbuf_add(out, p, path_len);
+	p += path_len;
+	skip_blanks(&p);
+	for (i = 0; i < OPERATORS; i++)
+		if (!strncmp(p, operators[i].text, strlen(operators[i].text)))
+			break;
+	if (i == OPERATORS)
+		return false;
+	sbuf_printf(out, " %s", operators[i].text);
+	p += strlen(operators[i].text);
+	skip_blanks(&p);
+	if (operators[i].is_word)
+		return !*p;
+	sbuf_printf(out, " %s", p);
+	return *p != '\0';
+}
+
+static bool
+read_match(const char **p, void *field)
+{
+	AUTO(sbuf) struct sbuf lines = {0};
+	unsigned count = 0;
+
+	for (skip_blanks(p); **p; skip_blanks(p)) {
+		size_t len = strcspn(*p, "\n");
+
+		if (lines.len)
+			sbuf_addc(&lines, '\n');
+		if (++count > CONDITIONS_MAX || !add_condition(&lines, *p, len))
+			return false;
+		*p += len;
+	}
+	replace(field, sbuf_take(&lines));
+	return count > 0;
+}
+
+const struct rule_kind rule_path = {read_path, show_text, clear_text};
+const struct rule_kind rule_span = {read_span, show_span, clear_span};
+const struct rule_kind rule_rate = {read_rate, show_rate, clear_rate};
+const struct rule_kind rule_threshold = {read_threshold, show_rate, clear_rate};
+const struct rule_kind rule_sequence = {read_sequence, show_sequence, clear_pair};
+const struct rule_kind rule_absent = {read_absent, show_absent, clear_pair};
+const struct rule_kind rule_flag = {read_flag, show_flag, clear_flag};
+const struct rule_kind rule_replay = {read_replay, show_replay, clear_flag};
+const struct rule_kind rule_priority = {read_priority, show_priority, clear_priority};
+const struct rule_kind rule_dedup = {read_dedup, show_dedup, clear_dedup};
+const struct rule_kind rule_retries = {read_retries, show_retries, clear_retries};
+const struct rule_kind rule_match = {read_match, show_text, clear_text};

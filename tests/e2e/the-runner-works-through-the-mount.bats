@@ -343,3 +343,52 @@ json() { jq -er "$1" <<<"$output"; }
 		[ -z "$errors" ]
 	done
 }
+
+@test "events why, hook why: each hook's decision; of one hook over the newest events" {
+	start_fsd
+	sloth-runner hook add "$SCRIPTS/alert.lua"
+	sloth-runner hook add plain --script "$SCRIPTS/plain.lua" --event custom.x
+	out sloth-runner events emit task.failed task_name=build --wait
+	local id=${lines[0]}
+	out sloth-runner events why "${id: -8}"
+	[ "$status" -eq 0 ]
+	[[ $output == *"$id, type task.failed"* ]]
+	[[ $output == *alert*success*"attempt 1"* ]]
+	[[ $output == *plain*other-type*"hears custom.x"* ]]
+	out sloth-runner events why "$id" --hook plain -o json
+	[ "$(json '.[1].decision')" = other-type ]
+	[ "$(json length)" = 2 ]
+	out sloth-runner events why "$id" --hook nobody
+	[ "$status" -eq 1 ]
+	[[ $errors == *"no hook 'nobody'"* ]]
+	sloth-runner events emit custom.x --wait
+	out sloth-runner hook why alert -o json
+	[ "$(json '.[0].decision')" = other-type ]
+	[ "$(json '.[1].decision')" = success ]
+	out sloth-runner hook why alert --type 'task.*' -o json
+	[ "$(json length)" = 1 ]
+	[ "$(json '.[0].event_id')" = "$id" ]
+}
+
+@test "events replay: a copy runs again, for one hook, and tells how it ended" {
+	start_fsd
+	sloth-runner hook add "$SCRIPTS/alert.lua"
+	sloth-runner hook add plain --script "$SCRIPTS/plain.lua" --event task.failed
+	out sloth-runner events emit task.failed '{"fail":true}' --wait
+	[ "$status" -eq 5 ]
+	local id=${lines[0]}
+	out sloth-runner events replay "$id" --wait
+	[ "$status" -eq 5 ]
+	[ "${lines[1]}" = failed ]
+	[ "${lines[0]}" != "$id" ]
+	out sloth-runner events replay "$id" --hook alert --wait -o json
+	[ "$status" -eq 0 ]
+	[ "$(json '.[0].status')" = completed ]
+	[ "$(json '.[0].hook_executions | length')" = 1 ]
+	out sloth-runner events replay 00000000-0000-7000-8000-000000000000
+	[ "$status" -eq 1 ]
+	out sloth-runner events stats -o json
+	[ "$(json .events.failed)" = 2 ]
+	out sloth-runner events stats
+	[[ $output == *"Failed:"*2* ]]
+}

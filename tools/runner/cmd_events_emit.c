@@ -117,21 +117,6 @@ make_record(const struct args *args, struct sbuf *out, struct err *err)
 	return 0;
 }
 
-/* Wait for the end of the event; its status is told by words and exit code. */
-static int
-wait_for_end(const struct mount *mount, const char *id, bool is_json, struct err *err)
-{
-	AUTO(free) char *path = mount_path(mount, PLACE_EVENT_WAIT, NULL, id);
-	AUTO(sbuf) struct sbuf status = {0};
-	int result = mount_read_value(mount, path, &status, err);
-
-	if (result < 0)
-		return result;
-	if (!is_json)
-		(void)printf("%s\n", sbuf_str(&status));
-	return strcmp(sbuf_str(&status), "failed") ? EXIT_OK : EXIT_HOOK;
-}
-
 static int
 emit_run(const struct args *args, struct err *err)
 {
@@ -158,7 +143,7 @@ emit_run(const struct args *args, struct err *err)
 		(void)printf("%s\n", id);
 	(void)fflush(stdout); /* the id is known before the wait; main tells of errors */
 	if (args_bool(args, "wait"))
-		result = wait_for_end(&mount, id, is_json, err);
+		result = event_wait(&mount, id, is_json, err);
 	if (result >= 0 && is_json) {
 		int read_result = event_read(&mount, id, &event, err);
 

@@ -42,6 +42,7 @@ static const struct cmd *const hook_subs[] = {
 	&cmd_hook_test,
 	&cmd_hook_check,
 	&cmd_hook_logs,
+	&cmd_hook_why,
 	NULL,
 };
 
@@ -60,9 +61,12 @@ static const struct cmd *const events_subs[] = {
 	&cmd_events_list,
 	&cmd_events_get,
 	&cmd_events_show,
+	&cmd_events_why,
+	&cmd_events_replay,
 	&cmd_events_watch,
 	&cmd_events_delete,
 	&cmd_events_cleanup,
+	&cmd_events_stats,
 	NULL,
 };
 

@@ -18,6 +18,10 @@ extern const struct cmd cmd_hook_test, cmd_hook_check, cmd_hook_logs;
 extern const struct cmd cmd_events_emit, cmd_events_list, cmd_events_get, cmd_events_show;
 /* cmd_events_watch.c, cmd_events_delete.c */
 extern const struct cmd cmd_events_watch, cmd_events_delete, cmd_events_cleanup;
+/* cmd_events_replay.c, cmd_events_stats.c */
+extern const struct cmd cmd_events_replay, cmd_events_stats;
+/* cmd_events_why.c */
+extern const struct cmd cmd_events_why, cmd_hook_why;
 /* cmd_version.c */
 extern const struct cmd cmd_version;
 

@@ -3,6 +3,9 @@
 
 #include "base/auto.h"
 
+#include <stdio.h>
+#include <string.h>
+
 int
 json_parse(const char *path, const struct sbuf *text, json_t **ret_json, struct err *err)
 {
@@ -49,4 +52,18 @@ event_read(const struct mount *mount, const char *id, json_t **ret_event, struct
 	(void)json_object_del(event, "hooks");
 	*ret_event = TAKE(event);
 	return 0;
+}
+
+int
+event_wait(const struct mount *mount, const char *id, bool is_quiet, struct err *err)
+{
+	AUTO(free) char *path = mount_path(mount, PLACE_EVENT_WAIT, NULL, id);
+	AUTO(sbuf) struct sbuf status = {0};
+	int result = mount_read_value(mount, path, &status, err);
+
+	if (result < 0)
+		return result;
+	if (!is_quiet)
+		(void)printf("%s\n", sbuf_str(&status));
+	return strcmp(sbuf_str(&status), "failed") ? EXIT_OK : EXIT_HOOK;
 }

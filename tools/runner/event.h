@@ -12,6 +12,10 @@
 int event_read(
 	const struct mount *mount, const char *id, json_t **ret_event, struct err *err) MUST_USE;
 
+/* Wait for the end of an event.  Its status is told by words, unless is_quiet, and by the result:
+ * EXIT_OK, EXIT_HOOK when it failed, or a negative errno. */
+int event_wait(const struct mount *mount, const char *id, bool is_quiet, struct err *err) MUST_USE;
+
 /* Parse a JSON file of the mount that was read into text. */
 int json_parse(
 	const char *path, const struct sbuf *text, json_t **ret_json, struct err *err) MUST_USE;

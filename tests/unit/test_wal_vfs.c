@@ -1,13 +1,17 @@
 /* fsd/store/wal_vfs.c: one write a commit, and nobody sees less than SQLite promises. */
+#include "base/auto.h"
 #include "base/mem.h"
 #include "fsd/store/wal_vfs.h"
 #include "tests/unit/suite.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/sendfile.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 struct rig {
@@ -144,6 +148,47 @@ START_TEST(large_transactions_are_whole)
 }
 END_TEST
 
+static void
+copy_file(const char *from, const char *to, const char *suffix)
+{
+	AUTO(free) char *from_path = mem_printf("%s%s", from, suffix);
+	AUTO(free) char *to_path = mem_printf("%s%s", to, suffix);
+	AUTO(fd) int in = open(from_path, O_RDONLY | O_CLOEXEC);
+	AUTO(fd) int out = open(to_path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+
+	ck_assert(in >= 0 && out >= 0);
+	while (sendfile(out, in, NULL, 1 << 20) > 0)
+		continue;
+}
+
+/* The zeros behind the last commit are no commit, also for who finds the log after a crash. */
+START_TEST(the_log_grows_in_steps)
+{
+	char copy[80];
+	struct stat st;
+	struct rig rig;
+	sqlite3 *db;
+
+	rig_open(&rig);
+	(void)snprintf(copy, sizeof(copy), "%s-wal", rig.path);
+	ck_assert_int_eq(stat(copy, &st), 0);
+	ck_assert_int_eq(st.st_size, 512 * 1024);
+	for (int i = 0; i < 60; i++)
+		run(rig.writer, "INSERT INTO a (y) VALUES (randomblob(2000))");
+	ck_assert_int_eq(stat(copy, &st), 0);
+	ck_assert_int_eq(st.st_size % (512 * 1024), 0);
+	ck_assert_int_gt(st.st_size, 512 * 1024);
+	(void)snprintf(copy, sizeof(copy), "%s.copy", rig.path);
+	copy_file(rig.path, copy, "");
+	copy_file(rig.path, copy, "-wal");
+	ck_assert_int_eq(sqlite3_open(copy, &db), SQLITE_OK);
+	ck_assert_int_eq(get(db, "SELECT count(*) FROM a"), 60);
+	ck_assert_int_eq(sqlite3_close(db), SQLITE_OK);
+	ck_assert_int_eq(unlink(copy), 0);
+	rig_close(&rig);
+}
+END_TEST
+
 START_TEST(a_write_that_fails_fails_the_commit)
 {
 	struct rig rig;
@@ -171,6 +216,7 @@ main(void)
 
 	tcase_add_test(tc, a_commit_is_one_write);
 	tcase_add_test(tc, large_transactions_are_whole);
+	tcase_add_test(tc, the_log_grows_in_steps);
 	tcase_add_test(tc, a_write_that_fails_fails_the_commit);
 	suite_add_tcase(suite, tc);
 	return suite_run(suite);

@@ -70,6 +70,9 @@ add_execution(struct sbuf *out, const struct execution *ex, bool with_output)
 	add_time(out, "executed_at", ex->started_ns);
 	sbuf_adds(out, ",\"duration_ms\":");
 	units_add_ms(out, ex->duration_ns);
+	if (ex->status == EXEC_HELD && ex->due_ns)
+		add_time(out, "held_until", clock_real_of_steady(ex->due_ns));
+	add_text(out, "why", ex->why);
 	add_text(out, "message", ex->message);
 	add_text(out, "error", ex->error);
 	if (with_output)

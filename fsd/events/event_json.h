@@ -3,7 +3,8 @@
  * Version 1 of the schema.  Always there: v, seq, id, type, status, timestamp, created_at, sender,
  * data.  Only where they mean something: processed_at, stack, severity, agent, run_id, source,
  * cause_seq, cause, replay_of_seq, error, hooks (a list of hook, status, attempts, executed_at,
- * duration_ms, message, error, output).  Times are RFC 3339 in UTC with nanoseconds.
+ * duration_ms, held_until, why, message, error, output).  Times are RFC 3339 in UTC with
+ * nanoseconds.
  */
 #ifndef SLOTH_EVENTS_EVENT_JSON_H
 #define SLOTH_EVENTS_EVENT_JSON_H

@@ -20,6 +20,7 @@ static const struct key {
 	{"source", offsetof(struct event_filter, source), offsetof(struct event, source)},
 	{"since", offsetof(struct event_filter, since), 0},
 };
+#define BLANKS    " \t\r\n"
 #define KEY_COUNT (sizeof(keys) / sizeof(keys[0]))
 
 static char *
@@ -58,8 +59,8 @@ set_status(struct event_filter *filter, const char *value, struct err *err)
 		"status '%.40s' is none of pending, processing, completed, failed", value);
 }
 
-static int
-set_key(struct event_filter *filter, const char *name, const char *value, struct err *err)
+int
+filter_set(struct event_filter *filter, const char *name, const char *value, struct err *err)
 {
 	size_t i;
 
@@ -79,6 +80,28 @@ set_key(struct event_filter *filter, const char *name, const char *value, struct
 		name);
 }
 
+char *
+filter_word(char **rest)
+{
+	char *from = *rest + strspn(*rest, BLANKS), *word = from, *to = from;
+	bool is_quoted = false;
+
+	if (!*from)
+		return NULL;
+	for (; *from && (is_quoted || !strchr(BLANKS, *from)); from++) {
+		if (*from == '"') {
+			is_quoted = !is_quoted;
+			continue;
+		}
+		if (is_quoted && *from == '\\' && from[1])
+			from++;
+		*to++ = *from;
+	}
+	*rest = from + (*from != '\0');
+	*to = '\0';
+	return word;
+}
+
 int
 filter_parse(const char *line, size_t len, struct event_filter *ret_filter, struct err *err)
 {
@@ -87,17 +110,15 @@ filter_parse(const char *line, size_t len, struct event_filter *ret_filter, stru
 	int code = 0;
 
 	filter_init(&filter);
-	while (code == 0 && (word = strsep(&rest, " \t\r\n"))) {
+	while (code == 0 && (word = filter_word(&rest))) {
 		char *value = strchr(word, '=');
 
-		if (!word[0])
-			continue;
 		if (!value || value == word) {
 			code = err_set(err, EINVAL, "'%.80s' is not key=value", word);
 			break;
 		}
 		*value = '\0';
-		code = set_key(&filter, word, value + 1, err);
+		code = filter_set(&filter, word, value + 1, err);
 	}
 	free(text);
 	if (code < 0) {

@@ -20,6 +20,13 @@ void filter_init(struct event_filter *filter);
 /* Free what it holds; it lets everything pass again. */
 void filter_fini(struct event_filter *filter);
 
+/* Take the next word off a line, cutting it in place: words are parted by blanks, but not inside
+ * double quotes, where a backslash takes the next character as it is.  NULL at the end. */
+char *filter_word(char **rest);
+/* Set one key; -EINVAL names the keys there are. */
+int filter_set(
+	struct event_filter *filter, const char *name, const char *value, struct err *err) MUST_USE;
+
 /* Read one line; an empty one lets everything pass.  Returns 0 or -EINVAL. */
 int filter_parse(
 	const char *line, size_t len, struct event_filter *ret_filter, struct err *err) MUST_USE;

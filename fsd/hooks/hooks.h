@@ -136,6 +136,8 @@ void hooks_on_settled(struct hooks *hooks, void (*settled)(void *arg), void *arg
 struct hook_code *hooks_find_code(struct hooks *hooks, uint64_t hook_id, uint32_t version);
 /* The label ("x@stack") of any hook that ever lived; NULL when unknown.  Borrowed. */
 const char *hooks_label(struct hooks *hooks, uint64_t hook_id);
+/* And back: the id; 0 when there was never one. */
+uint64_t hooks_id(struct hooks *hooks, const char *label);
 
 /* An execution of an event got its result: counters, latency, last_run, the hook's log. */
 void hooks_record(struct hooks *hooks, const struct event *ev, const struct execution *ex);

@@ -145,6 +145,27 @@ hooks_label(struct hooks *hooks, uint64_t hook_id)
 	return hook ? hook->label : NULL;
 }
 
+struct hook *
+hook_find_label(struct hooks *hooks, const char *label)
+{
+	AUTO(free) char *name = mem_strdup(label);
+	char *stack = strchr(name, '@');
+	struct hook_dir *dir;
+
+	if (stack)
+		*stack++ = '\0';
+	dir = hook_dir_find(hooks, stack ? stack : "");
+	return dir ? hook_find(dir, name) : NULL;
+}
+
+uint64_t
+hooks_id(struct hooks *hooks, const char *label)
+{
+	const struct hook *hook = hook_find_label(hooks, label);
+
+	return hook ? hook->id : 0;
+}
+
 const struct hook_user *
 hook_user(struct hooks *hooks, uid_t uid)
 {

@@ -148,6 +148,8 @@ struct hooks {
 struct hook_dir *hook_dir_find(struct hooks *hooks, const char *stack);
 /* Also one whose file is gone. */
 struct hook *hook_find(struct hook_dir *dir, const char *name);
+/* "x" or "x@stack"; also one whose file is gone. */
+struct hook *hook_find_label(struct hooks *hooks, const char *label);
 /* 0 finds none. */
 struct hook *hook_find_id(struct hooks *hooks, uint64_t id);
 

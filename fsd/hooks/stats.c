@@ -221,24 +221,15 @@ hooks_record(struct hooks *hooks, const struct event *ev, const struct execution
 static bool
 is_wanted(struct hooks *hooks, const char *file)
 {
-	const char *end = strstr(file, ".jsonl"), *next, *at;
+	const char *end = strstr(file, ".jsonl"), *next;
 	AUTO(free) char *label = NULL;
-	struct hook_dir *dir;
 
 	while (end && (next = strstr(end + 1, ".jsonl")))
 		end = next; /* a name may hold one too */
 	if (!end)
 		return true; /* none of ours */
 	label = mem_strndup(file, (size_t)(end - file));
-	at = strrchr(label, '@');
-	dir = hook_dir_find(hooks, "");
-	if (dir && hook_find(dir, label))
-		return true;
-	dir = at ? hook_dir_find(hooks, at + 1) : NULL;
-	if (!dir)
-		return false;
-	label[at - label] = '\0';
-	return hook_find(dir, label) != NULL;
+	return hook_find_label(hooks, label) != NULL;
 }
 
 void

@@ -149,27 +149,74 @@ add_condition(
 }
 
 static void
-add_branch(struct sbuf *sql, const struct query_job *j, const struct query_plan *plan, int64_t type)
+add_branch(
+	struct sbuf *sql, const struct event_query *q, const struct query_plan *plan, int64_t type)
 {
 	sbuf_adds(sql, "SELECT seq FROM (SELECT seq FROM event");
-	add_condition(sql, &j->q, plan, type);
-	sbuf_printf(sql, " ORDER BY seq%s LIMIT %zu)", j->q.descending ? " DESC" : "", j->q.limit);
+	add_condition(sql, q, plan, type);
+	sbuf_printf(sql, " ORDER BY seq%s LIMIT %zu)", q->descending ? " DESC" : "", q->limit);
+}
+
+/* The executions of a hook lead; there is no index for anything beside it. */
+static void
+add_hook_branch(struct sbuf *sql, const struct event_query *q, const struct query_plan *plan,
+	const struct event_search *search)
+{
+	sbuf_printf(sql,
+		"SELECT seq FROM (SELECT seq FROM execution WHERE hook_id = %" PRIu64
+		" AND seq BETWEEN %" PRIu64 " AND %" PRIu64 "%s ORDER BY seq%s LIMIT %zu)",
+		search->hook_id, plan->low, plan->high,
+		search->only_failed ? " AND status IN (3, 4, 5)" : "", q->descending ? " DESC" : "",
+		q->limit);
+}
+
+static void
+add_branches(struct sbuf *sql, const struct event_query *q, const struct query_plan *plan)
+{
+	if (plan->type_count == 0 || plan->type_count > QUERY_TYPES) {
+		add_branch(sql, q, plan, 0);
+		return;
+	}
+	for (size_t i = 0; i < plan->type_count; i++) {
+		sbuf_adds(sql, i ? " UNION ALL " : "");
+		add_branch(sql, q, plan, plan->types[i]);
+	}
 }
 
 /* Only numbers of ours get into the text; the one outside string is bound. */
 static void
-build_sql(struct sbuf *sql, const struct query_job *j, const struct query_plan *plan)
+build_sql(struct sbuf *sql, const struct event_query *q, const struct query_plan *plan,
+	const struct event_search *search)
 {
 	sbuf_printf(sql, "SELECT %s%s" SQL_EVENT_TABLES "WHERE e.seq IN (", SQL_EVENT_COLUMNS,
-		j->q.without_data ? "" : ", e.data");
-	if (plan->type_count == 0 || plan->type_count > QUERY_TYPES)
-		add_branch(sql, j, plan, 0);
-	for (size_t i = 0; i < plan->type_count && plan->type_count <= QUERY_TYPES; i++) {
-		sbuf_adds(sql, i ? " UNION ALL " : "");
-		add_branch(sql, j, plan, plan->types[i]);
-	}
-	sbuf_printf(
-		sql, ") ORDER BY e.seq%s LIMIT %zu", j->q.descending ? " DESC" : "", j->q.limit);
+		q->without_data ? "" : ", e.data");
+	if (search)
+		add_hook_branch(sql, q, plan, search);
+	else
+		add_branches(sql, q, plan);
+	sbuf_printf(sql, ") ORDER BY e.seq%s LIMIT %zu", q->descending ? " DESC" : "", q->limit);
+}
+
+int
+query_prepare(struct db *db, const struct event_query *q, const struct event_search *search,
+	sqlite3_stmt **ret_stmt)
+{
+	AUTO(sbuf) struct sbuf sql = {0};
+	struct query_plan plan = {0};
+	int rc = plan_bounds(q, db, &plan);
+
+	*ret_stmt = NULL;
+	if (rc == 0)
+		rc = plan_names(q, db, &plan);
+	if (rc < 0 || plan.is_empty || plan.low > plan.high)
+		return rc;
+	build_sql(&sql, q, &plan, search);
+	rc = sqlite3_prepare_v2(db->handle, sbuf_str(&sql), (int)sql.len, ret_stmt, NULL);
+	if (rc != SQLITE_OK)
+		return db_fail(db, rc);
+	if (plan.type_count > QUERY_TYPES && !search)
+		bind_text(*ret_stmt, 1, q->type);
+	return 0;
 }
 
 static int
@@ -190,21 +237,11 @@ read_events(struct query_job *j, struct db *db, sqlite3_stmt *stmt)
 static int
 run_query(struct query_job *j, struct db *db)
 {
-	AUTO(sbuf) struct sbuf sql = {0};
-	struct query_plan plan = {0};
-	sqlite3_stmt *stmt = NULL;
-	int rc = plan_bounds(&j->q, db, &plan);
+	sqlite3_stmt *stmt;
+	int rc = query_prepare(db, &j->q, NULL, &stmt);
 
-	if (rc == 0)
-		rc = plan_names(&j->q, db, &plan);
-	if (rc < 0 || plan.is_empty || plan.low > plan.high)
+	if (rc < 0 || !stmt)
 		return rc;
-	build_sql(&sql, j, &plan);
-	rc = sqlite3_prepare_v2(db->handle, sbuf_str(&sql), (int)sql.len, &stmt, NULL);
-	if (rc != SQLITE_OK)
-		return db_fail(db, rc);
-	if (plan.type_count > QUERY_TYPES)
-		bind_text(stmt, 1, j->q.type);
 	rc = read_events(j, db, stmt);
 	(void)sqlite3_finalize(stmt); /* repeats the code of the step */
 	return rc;
@@ -250,60 +287,6 @@ store_query_events(
 	j->done = done;
 	j->arg = arg;
 	store_read(&j->job, &store->lists);
-}
-
-/* ---- executions of a hook ------------------------------------------------------------------- */
-
-struct executions_job {
-	struct store_job job;
-	uint64_t hook_id, before_seq;
-	size_t limit;
-	bool only_failed;
-	struct execution_list executions;
-	store_executions_fn *done;
-	void *arg;
-};
-
-static void
-executions_read(struct store_job *job, struct db *db)
-{
-	struct executions_job *x = (struct executions_job *)job;
-	sqlite3_stmt *stmt =
-		db_stmt(db, x->only_failed ? SQL_EXECUTIONS_FAILED : SQL_EXECUTIONS_OF_HOOK);
-
-	bind_int(stmt, 1, (int64_t)x->hook_id);
-	bind_int(stmt, 2, x->before_seq ? (int64_t)x->before_seq : INT64_MAX);
-	bind_int(stmt, 3, (int64_t)x->limit);
-	if (executions_from_rows(db, stmt, &x->executions) == 0)
-		return;
-	(void)job_fail(job, db); /* told by finish */
-	execution_list_free(&x->executions);
-}
-
-static void
-executions_finish(struct store_job *job)
-{
-	struct executions_job *x = (struct executions_job *)job;
-
-	x->done(x->arg, job->code, &x->executions);
-	execution_list_free(&x->executions);
-}
-
-void
-store_hook_executions(struct store *store, uint64_t hook_id, uint64_t before_seq, size_t limit,
-	bool only_failed, store_executions_fn *done, void *arg)
-{
-	struct executions_job *x = store_job_new(store, sizeof(*x), executions_finish);
-
-	x->job.read = executions_read;
-	x->hook_id = hook_id;
-	x->before_seq = before_seq;
-	x->limit = limit;
-	x->only_failed = only_failed;
-	STAILQ_INIT(&x->executions);
-	x->done = done;
-	x->arg = arg;
-	store_read(&x->job, &store->lists);
 }
 
 /* ---- types ---------------------------------------------------------------------------------- */

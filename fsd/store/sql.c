@@ -83,11 +83,7 @@ const char *const sql_text[SQL_COUNT] = {
 		" error = ?10, due_ns = ?11, why = ?12, count = ?13, lane = ?14"
 		" WHERE status IN (0, 1, 6)",
 	[SQL_EXECUTIONS_OF_EVENT] = EXECUTION_COLUMNS "WHERE x.seq = ?1 ORDER BY x.hook_id",
-	[SQL_EXECUTIONS_OF_HOOK] = EXECUTION_COLUMNS
-	"WHERE x.hook_id = ?1 AND x.seq < ?2 ORDER BY x.seq DESC LIMIT ?3",
-	[SQL_EXECUTIONS_FAILED] =
-		EXECUTION_COLUMNS "WHERE x.hook_id = ?1 AND x.seq < ?2 AND x.status IN (3, 4, 5)"
-				  " ORDER BY x.seq DESC LIMIT ?3",
+	[SQL_EXECUTION_GET] = EXECUTION_COLUMNS "WHERE x.seq = ?1 AND x.hook_id = ?2",
 	[SQL_EXECUTIONS_DELETE] = "DELETE FROM execution WHERE seq = ?1",
 	[SQL_DUE] = "SELECT x.due_ns, x.seq FROM execution x CROSS JOIN event e ON e.seq = x.seq"
 		    " WHERE x.hook_id = ?1 AND x.due_ns IS NOT NULL"

@@ -101,6 +101,25 @@ typedef void store_events_fn(void *arg, int code, struct event_list *events); /*
 void store_query_events(
 	struct store *store, const struct event_query *query, store_events_fn *done, void *arg);
 
+/* Look through events on the long lane, a slice at a time: at most query.limit are given, fewer
+ * when many were looked at that `keeps` did not want (a pure function, called on the lane, with
+ * keeps_arg alive until then; NULL wants all).  With hook_id only events this hook has an execution
+ * of, which is given too, in the same order; then type, stack, status and cause are for `keeps` to
+ * judge. */
+typedef bool store_keeps_fn(void *arg, const struct event *ev, const struct execution *ex);
+struct event_search {
+	struct event_query query;
+	uint64_t hook_id; /* 0: any, and ex is NULL */
+	bool only_failed; /* with hook_id: failed, timeout or interrupted */
+	store_keeps_fn *keeps;
+	void *keeps_arg;
+};
+/* reached: the last seq that was looked at; 0: there is nothing behind it. */
+typedef void store_found_fn(void *arg, int code, struct event_list *events,
+	struct execution_list *executions, uint64_t reached);
+void store_search_events(
+	struct store *store, const struct event_search *search, store_found_fn *done, void *arg);
+
 /* Unfinished events that are not parked with seq > after, ascending, with the executions they
  * already have (for recovery and for what did not fit in memory).  Sees everything whose commit was
  * announced before the call.  Executions are listed in the order of their events.  code is 0 when
@@ -110,11 +129,6 @@ typedef void store_pending_fn(
 	void *arg, int code, struct event_list *events, struct execution_list *executions);
 void store_read_pending(
 	struct store *store, uint64_t after_seq, size_t limit, store_pending_fn *done, void *arg);
-
-/* Executions of one hook, newest first. */
-typedef void store_executions_fn(void *arg, int code, struct execution_list *executions);
-void store_hook_executions(struct store *store, uint64_t hook_id, uint64_t before_seq, size_t limit,
-	bool only_failed, store_executions_fn *done, void *arg);
 
 /* Distinct types in use, each on a line of out. */
 typedef void store_text_fn(void *arg, int code, struct sbuf *out);

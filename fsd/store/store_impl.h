@@ -79,6 +79,10 @@ int event_executions(struct db *db, uint64_t seq, struct execution_list *executi
 int execution_put(struct writer *w, const struct execution *ex) MUST_USE;
 /* Bytes it adds to a group, roughly. */
 size_t execution_cost(const struct execution *ex);
+/* lists.c: the statement of a query, to be stepped and finalized.  NULL: nothing can meet it.  With
+ * a search it gives what its hook has an execution of, in the bounds of seq and time alone. */
+int query_prepare(struct db *db, const struct event_query *q, const struct event_search *search,
+	sqlite3_stmt **ret_stmt) MUST_USE;
 /* Delete an event of that status with its executions, inside the transaction. */
 int event_delete(struct writer *w, uint64_t seq, enum event_status status) MUST_USE;
 /* Forget removed hooks of which retention has left nothing.  Before the lanes start. */

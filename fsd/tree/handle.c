@@ -83,6 +83,12 @@ handle_node(const struct handle *h)
 	return h->node;
 }
 
+int
+handle_access(const struct handle *h)
+{
+	return h->flags & O_ACCMODE;
+}
+
 /* ---- reading -------------------------------------------------------------------------------- */
 
 int

@@ -145,6 +145,8 @@ struct node *handle_node(const struct handle *h);
 void handle_push(struct handle *h, const void *data, size_t len);
 /* Bytes pushed that nobody has read yet: the room bounds them. */
 size_t handle_unread(const struct handle *h);
+/* O_RDONLY, O_WRONLY or O_RDWR, as it was opened. */
+int handle_access(const struct handle *h);
 /* After what is pushed, reads give end of file. */
 void handle_eof(struct handle *h);
 

@@ -177,13 +177,26 @@ fixture_pending(void *arg, int code, struct event_list *events, struct execution
 }
 
 static inline void
-fixture_executions(void *arg, int code, struct execution_list *executions)
+fixture_found(void *arg, int code, struct event_list *events, struct execution_list *executions,
+	uint64_t reached)
 {
 	struct fixture *f = arg;
 
 	f->code = code;
+	f->first_seq = reached;
+	STAILQ_CONCAT(&f->events, events);
 	STAILQ_CONCAT(&f->executions, executions);
 	f->waiting--;
+}
+
+/* One slice of a search: the events and executions found, reached in first_seq. */
+static inline void
+fixture_search(struct fixture *f, const struct event_search *search)
+{
+	f->waiting++;
+	store_search_events(f->store, search, fixture_found, f);
+	fixture_wait(f);
+	ck_assert_int_eq(f->code, 0);
 }
 
 static inline void

@@ -554,10 +554,9 @@ START_TEST(only_final_events_are_deleted)
 	fixture_wait(&f);
 	ck_assert_int_eq(f.code, 0);
 	ck_assert_ptr_null(fixture_get(&f, 1));
-	f.waiting++;
-	store_hook_executions(f.store, 5, 0, 10, false, fixture_executions, &f);
-	fixture_wait(&f);
-	ck_assert(STAILQ_EMPTY(&f.executions));
+	fixture_search(&f,
+		&(struct event_search){.hook_id = 5, .query = {.descending = true, .limit = 10}});
+	ck_assert(STAILQ_EMPTY(&f.executions) && STAILQ_EMPTY(&f.events));
 	f.waiting++;
 	store_delete_event(f.store, 1, fixture_done, &f);
 	fixture_wait(&f);

@@ -335,10 +335,10 @@ assert_executions(struct fixture *f, uint64_t before_seq, size_t limit, bool onl
 	struct execution *ex;
 
 	fixture_forget(f);
-	f->waiting++;
-	store_hook_executions(f->store, 1, before_seq, limit, only_failed, fixture_executions, f);
-	fixture_wait(f);
-	ck_assert_int_eq(f->code, 0);
+	fixture_search(f,
+		&(struct event_search){.hook_id = 1,
+			.only_failed = only_failed,
+			.query = {.before_seq = before_seq, .limit = limit, .descending = true}});
 	STAILQ_FOREACH (ex, &f->executions, link)
 		sbuf_printf(&text, "%s%llu", text.len ? " " : "", (unsigned long long)ex->seq);
 	ck_assert_str_eq(sbuf_str(&text), expected);

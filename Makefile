@@ -24,7 +24,7 @@ FSD_GEN    := $(if $(ROWS),$(GEN)/rows.c) $(GEN)/templates.c $(GEN)/modules.c
 WORKER_GEN := $(GEN)/lua_sources.c
 
 FSD_PKGS    := fuse3 sqlite3 libuv jansson libsodium yaml-0.1
-WORKER_PKGS := lua5.4 libuv jansson libcurl
+WORKER_PKGS := lua5.4 libuv jansson libcurl libpcre2-8
 RUNNER_PKGS := jansson smartcols
 TEST_PKGS   := check
 PKGS := $(sort $(FSD_PKGS) $(WORKER_PKGS) $(RUNNER_PKGS) $(TEST_PKGS))
@@ -223,6 +223,11 @@ e2e: all tools ## end-to-end tests on a real mount (T=name runs what matches)
 FUZZ := $(patsubst tests/fuzz/%.c,build/fuzz/bin/%,$(wildcard tests/fuzz/*.c))
 FUZZ_RUN = $(call matching,$(FUZZ))
 FUZZ_SECONDS ?= 5
+build/fuzz/bin/lua_%: tests/fuzz/lua_%.c build/fuzz/libworker.a
+	@mkdir -p $(@D)
+	$(call step,LINK)
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -fsanitize=fuzzer -MMD -MP $(LDFLAGS) -o $@ $(filter %.c %.a,$^) $(call libs,$(WORKER_PKGS)) -lm
+
 build/fuzz/bin/%: tests/fuzz/%.c build/fuzz/libfsd.a
 	@mkdir -p $(@D)
 	$(call step,LINK)

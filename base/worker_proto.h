@@ -32,7 +32,8 @@ enum msg {
 	/* Forget a script, once its last run has ended: u64 hook_id, u32 version. */
 	MSG_DROP = 3,
 	/* Load a script in a throw-away state and tell its metadata: str path, str source, str
-	 * lib_dirs, u32 timeout_ms.  id = the request; answered by MSG_META or MSG_DONE with an
+	 * lib_dirs, str match (conditions to be checked too, which stand in place of its own; ""
+	 * none), u32 timeout_ms.  id = the request; answered by MSG_META or MSG_DONE with an
 	 * error. */
 	MSG_CHECK = 4,
 	/* Stop a run: id.  Answered by MSG_DONE like any end. u32 enum run_result to report. */
@@ -54,8 +55,8 @@ enum msg {
 	 * u64 dropped_output_bytes. id. */
 	MSG_DONE = 34,
 	/* Answer to MSG_CHECK: str meta (JSON object: name, description, event_types [..], stack,
-	 * enabled, timeout (seconds, may be fractional), memory, concurrency, form "table" or
-	 * "on_event"). id. */
+	 * enabled, timeout (seconds, may be fractional), memory, concurrency, match (lines), filter
+	 * (true when it has one), form "table" or "on_event"). id. */
 	MSG_META = 35,
 	/* A run dispatches an event: u32 request, str type, str data (JSON), str stack, str options
 	 * (JSON object: id, severity, run_id, source; or ""). id = the run. Answered with the new

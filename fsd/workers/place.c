@@ -235,5 +235,6 @@ check_free(struct check *check)
 	free(check->path);
 	free(check->source);
 	free(check->lib_dirs);
+	free(check->match);
 	free(check);
 }

@@ -28,7 +28,7 @@
 
 /* A check under way; keeps what it takes to ask again. */
 struct check {
-	char *path, *source, *lib_dirs;
+	char *path, *source, *lib_dirs, *match;
 	size_t source_len;
 	uid_t uid;
 	gid_t gid;

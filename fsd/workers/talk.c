@@ -134,6 +134,7 @@ talk_check(struct worker *w, uint32_t id, const struct check *check)
 	frame_strz(out, check->path);
 	frame_str(out, check->source, check->source_len);
 	frame_strz(out, check->lib_dirs);
+	frame_strz(out, check->match);
 	frame_u32(out, CHECK_TIMEOUT_MS);
 	frame_end(out, mark);
 	worker_push(w);

@@ -409,6 +409,7 @@ workers_check(struct workers *w, const struct check_request *req, workers_meta_f
 	check->source = mem_strndup(req->source, req->source_len);
 	check->source_len = req->source_len;
 	check->lib_dirs = mem_strdup(req->lib_dirs);
+	check->match = mem_strdup(req->match);
 	check->uid = req->uid;
 	check->gid = req->gid;
 	check->done = done;

@@ -88,6 +88,7 @@ void workers_cancel(struct workers *w, struct run *run, enum run_result result);
 typedef void workers_meta_fn(void *arg, int code, const char *meta, const struct err *err);
 struct check_request {
 	const char *path, *source, *lib_dirs;
+	const char *match; /* conditions that stand in place of its own; NULL */
 	size_t source_len;
 	uid_t uid;
 	gid_t gid;

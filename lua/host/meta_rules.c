@@ -7,6 +7,7 @@
  * a value that has no text. */
 #include "base/mem.h"
 #include "lua/host/invocation.h"
+#include "lua/host/match.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -241,6 +242,19 @@ add_conditions(lua_State *L, struct sbuf *out)
 	return is_good;
 }
 
+/* A condition that cannot be judged is known before the hook is in service. */
+static int
+check_match(const struct sbuf *lines, struct err *err)
+{
+	struct match *match;
+	int code = match_new(sbuf_str(lines), &match, err);
+
+	if (code < 0)
+		return err_wrap(err, -code, "field 'match'");
+	match_free(match);
+	return 0;
+}
+
 static int
 take_match(lua_State *L, struct sbuf *out, struct err *err)
 {
@@ -255,7 +269,7 @@ take_match(lua_State *L, struct sbuf *out, struct err *err)
 		return err_set(err, EINVAL,
 			"field 'match' is to be text, a list of lines, or a table of paths with "
 			"a value or a list of values each");
-	return 0;
+	return strcmp(sbuf_str(out), "off") == 0 ? 0 : check_match(out, err);
 }
 
 /* ---- all of them ----------------------------------------------------------------------------- */

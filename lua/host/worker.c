@@ -5,6 +5,7 @@
  * script that ran into its memory cap gets a state per run, so that no other run of it suffers.
  */
 #include "lua/host/invocation.h"
+#include "lua/host/match.h"
 
 #include "base/auto.h"
 #include "base/mem.h"
@@ -35,7 +36,8 @@ script_unref(struct script *s)
 	free(s->path);
 	free(s->source);
 	free(s->lib_dirs);
-	free(s->match);
+	match_free(s->match);
+	free(s->match_error);
 	free(s);
 }
 
@@ -55,6 +57,16 @@ take_source(struct script *s, struct frame *f)
 
 	s->source = NEW_N(char, s->source_len + 1);
 	memcpy(s->source, source, s->source_len);
+}
+
+static void
+take_match(struct script *s, struct frame *f)
+{
+	AUTO(free) char *text = take_text(f);
+	struct err err;
+
+	if (match_new(text, &s->match, &err) < 0)
+		s->match_error = mem_printf("match, %s", err.msg);
 }
 
 static void
@@ -84,7 +96,7 @@ on_script(struct worker *w, struct frame *f)
 	take_source(s, f);
 	s->memory_bytes = frame_get_u64(f);
 	s->lib_dirs = take_text(f);
-	s->match = take_text(f);
+	take_match(s, f);
 	old = find_script(w, s->hook_id, s->version);
 	if (old)
 		forget_script(w, old);
@@ -205,6 +217,10 @@ begin(struct worker *w, struct script *s, struct invocation *inv)
 	struct err err = {0};
 	int r;
 
+	if (s->match_error) {
+		invocation_fail(inv, s->match_error);
+		return;
+	}
 	r = take_state(w, s, &inv->state, &err);
 	if (r < 0) {
 		invocation_fail(inv, err.msg);
@@ -214,13 +230,45 @@ begin(struct worker *w, struct script *s, struct invocation *inv)
 	invocation_start(inv);
 }
 
+/* Ends the run when the event does not meet the conditions: nothing of the script was run. */
+static bool
+meets_match(struct invocation *inv, const struct script *s, const char *data, size_t len)
+{
+	struct match_subject subject = {.event = &inv->event, .data = data, .data_len = len};
+	AUTO(free) char *why = NULL;
+	int verdict;
+
+	if (inv->part == RUN_EXECUTE)
+		return true;
+	verdict = match_judge(s->match, &subject, &why);
+	if (verdict > 0)
+		return true;
+	if (verdict < 0) {
+		invocation_fail(inv, why);
+		return false;
+	}
+	inv->result = RUN_FILTERED;
+	inv->message = TAKE(why);
+	invocation_end(inv);
+	return false;
+}
+
+static bool
+take_data(struct invocation *inv, const char *data, size_t len)
+{
+	json_error_t problem;
+
+	if (len > 0)
+		inv->data = json_loadb(data, len, JSON_DECODE_ANY | JSON_ALLOW_NUL, &problem);
+	return len == 0 || inv->data;
+}
+
 static void
 on_run(struct worker *w, struct frame *f)
 {
 	uint64_t hook_id = frame_get_u64(f);
 	struct script *s = find_script(w, hook_id, frame_get_u32(f));
 	struct invocation *inv = invocation_new(w, f->id);
-	json_error_t problem;
 	const char *data;
 	size_t len;
 
@@ -231,11 +279,11 @@ on_run(struct worker *w, struct frame *f)
 	inv->event.seq = frame_get_u64(f);
 	take_event(inv, f);
 	data = frame_get_str(f, &len);
-	if (len > 0)
-		inv->data = json_loadb(data, len, JSON_DECODE_ANY | JSON_ALLOW_NUL, &problem);
 	if (!s)
 		invocation_fail(inv, "the daemon did not send this script");
-	else if (len > 0 && !inv->data)
+	else if (!meets_match(inv, s, data, len))
+		return;
+	else if (!take_data(inv, data, len))
 		invocation_fail(inv, "the event's data is not JSON");
 	else
 		begin(w, s, inv);
@@ -265,6 +313,7 @@ on_check(struct worker *w, struct frame *f)
 	s->path = take_text(f);
 	take_source(s, f);
 	s->lib_dirs = take_text(f);
+	take_match(s, f);
 	worker_check(w, s, f->id, frame_get_u32(f));
 	script_unref(s);
 }

@@ -53,7 +53,8 @@ struct script {
 	uint64_t hook_id;
 	uint32_t version;
 	char *name, *stack, *path, *source, *lib_dirs; /* never NULL */
-	char *match;                                   /* conditions, one a line; "" none */
+	struct match *match;                           /* conditions; NULL none */
+	char *match_error;                             /* why they cannot be judged; NULL */
 	size_t source_len;
 	uint64_t memory_bytes;
 	struct state *state; /* NULL: none now */

@@ -273,7 +273,7 @@ END_TEST
 /* ---- checks --------------------------------------------------------------------------------- */
 
 static struct outcome
-check_source(const char *source)
+check_with(const char *source, const char *match)
 {
 	struct sbuf out = {0};
 	size_t mark = frame_begin(&out, MSG_CHECK, 7);
@@ -281,11 +281,32 @@ check_source(const char *source)
 	frame_strz(&out, "hooks/x.lua");
 	frame_strz(&out, source);
 	frame_strz(&out, "");
+	frame_strz(&out, match);
 	frame_u32(&out, 300);
 	frame_end(&out, mark);
 	rig_send(&rig, &out);
 	return rig_outcome(&rig);
 }
+
+static struct outcome
+check_source(const char *source)
+{
+	return check_with(source, "");
+}
+
+START_TEST(conditions_from_outside_are_checked)
+{
+	struct outcome o = check_with("return {execute = print}", "a = 1\nb ~ (");
+
+	ck_assert_int_eq(o.type, MSG_DONE);
+	ck_assert_msg(
+		strstr(o.error, "match, line 2: the regular expression is wrong"), "%s", o.error);
+	outcome_fini(&o);
+	o = check_with("return {execute = print}", "a = 1\nb ~ ()");
+	ck_assert_int_eq(o.type, MSG_META);
+	outcome_fini(&o);
+}
+END_TEST
 
 START_TEST(metadata)
 {
@@ -388,6 +409,10 @@ START_TEST(refused_scripts)
 		{"return {match={print}, execute=print}", "field 'match' is to be text, a list"},
 		{"return {match={a={}}, execute=print}", "field 'match' is to be text, a list"},
 		{"return {match={a='x\\nb = y'}, execute=print}", "field 'match' is to be text"},
+		{"return {match='cpu >', execute=print}",
+			"hooks/x.lua: field 'match': line 1: a value is missing"},
+		{"return {match={'a = 1', 'b ~ +'}, execute=print}",
+			"field 'match': line 2: the regular expression is wrong at character 1"},
 		{"while true do end", "loading timed out after 300ms"},
 		{"os.execute('true')", "exec: not while the script is loaded"},
 	};
@@ -422,6 +447,7 @@ main(void)
 	tcase_add_test(tc, data_of_every_shape);
 	tcase_add_test(tc, output_is_captured_and_capped);
 	tcase_add_test(tc, nothing_survives_an_invocation);
+	tcase_add_test(tc, conditions_from_outside_are_checked);
 	tcase_add_test(tc, metadata);
 	tcase_add_test(tc, rules);
 	tcase_add_test(tc, refused_scripts);

@@ -6,7 +6,7 @@ setup() { start_fsd; }
 teardown() { cleanup; }
 
 # final ID: the status of an event that ends.
-final() { timeout 10 cat "$MNT/events/$1/wait"; }
+final() { timeout 100 cat "$MNT/events/$1/wait"; }
 # output ID HOOK: what the hook wrote.
 output() { cat "$MNT/events/$1/hooks/$2/output"; }
 

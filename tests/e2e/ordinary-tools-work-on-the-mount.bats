@@ -16,34 +16,34 @@ in_service() { wait_for 5 "grep -qx ok '$MNT/ctl/hooks/$1/status' 2>/dev/null"; 
 says() {
 	local id
 	id=$(emit '{"type":"a.b"}')
-	timeout 10 cat "$MNT/events/$id/wait" >/dev/null
+	timeout 100 cat "$MNT/events/$id/wait" >/dev/null
 	[ "$(cat "$MNT/events/$id/hooks/$1/output")" = "$2" ]
 }
 
 @test "grep -r, find, cp -r, wc, tar and diff -r end, and agree" {
 	put_good a
 	id=$(emit '{"type":"a.b","data":{"word":"needle"}}')
-	timeout 10 cat "$MNT/events/$id/wait"
-	timeout 20 grep -r needle "$MNT/events/$id" | grep -q /data:
-	timeout 20 grep -r nothing-like-it "$MNT" || [ $? -eq 1 ]
-	[ "$(timeout 20 find "$MNT" | wc -l)" -gt 50 ]
+	timeout 100 cat "$MNT/events/$id/wait"
+	timeout 100 grep -r needle "$MNT/events/$id" | grep -q /data:
+	timeout 100 grep -r nothing-like-it "$MNT" || [ $? -eq 1 ]
+	[ "$(timeout 100 find "$MNT" | wc -l)" -gt 50 ]
 	[ "$(wc -c <"$MNT/events/$id/data")" -eq "$(stat -c %s "$MNT/events/$id/data")" ]
-	timeout 20 cp -r "$MNT/events/$id" "$BATS_TEST_TMPDIR/copy"
-	timeout 20 diff -r "$MNT/events/$id" "$BATS_TEST_TMPDIR/copy"
-	timeout 20 tar -C "$MNT" -cf "$BATS_TEST_TMPDIR/all.tar" hooks ctl
-	timeout 20 tar -C "$MNT" -df "$BATS_TEST_TMPDIR/all.tar" hooks
+	timeout 100 cp -r "$MNT/events/$id" "$BATS_TEST_TMPDIR/copy"
+	timeout 100 diff -r "$MNT/events/$id" "$BATS_TEST_TMPDIR/copy"
+	timeout 100 tar -C "$MNT" -cf "$BATS_TEST_TMPDIR/all.tar" hooks ctl
+	timeout 100 tar -C "$MNT" -df "$BATS_TEST_TMPDIR/all.tar" hooks
 }
 
 @test "cp -r of the whole mount ends" {
 	put_good a
 	emit '{"type":"a.b"}'
-	timeout 30 cp -r "$MNT" "$BATS_TEST_TMPDIR/whole"
+	timeout 100 cp -r "$MNT" "$BATS_TEST_TMPDIR/whole"
 	[ -s "$BATS_TEST_TMPDIR/whole/README" ]
 	[ -s "$BATS_TEST_TMPDIR/whole/hooks/a.lua" ]
 }
 
 @test "A16: tail -f follows the event log" {
-	timeout 20 tail -n0 -f "$MNT/events/log" >"$BATS_TEST_TMPDIR/out" 3>&- &
+	timeout 100 tail -n0 -f "$MNT/events/log" >"$BATS_TEST_TMPDIR/out" 3>&- &
 	tail_pid=$!
 	for n in 1 2 3; do emit '{"type":"a.b"}'; done
 	wait_for 15 '[ "$(grep -c a.b "$BATS_TEST_TMPDIR/out")" -ge 1 ]'
@@ -55,7 +55,7 @@ says() {
 @test "A16: tail -F follows the event log across a rotation" {
 	echo 4K >"$MNT/config/events_log_max_bytes"
 	emit '{"type":"a.b"}'
-	timeout 40 tail -n0 -F "$MNT/events/log" >"$BATS_TEST_TMPDIR/out" 2>/dev/null 3>&- &
+	timeout 100 tail -n0 -F "$MNT/events/log" >"$BATS_TEST_TMPDIR/out" 2>/dev/null 3>&- &
 	tail_pid=$!
 	for n in $(seq 60); do emit "{\"type\":\"a.b\",\"id\":\"e$n\"}" >/dev/null; done
 	wait_for 10 '[ -n "$(ls "$MNT/events/log.d")" ]'
@@ -74,7 +74,7 @@ says() {
 
 @test "inotifywait sees what is promised to be seen" {
 	requires inotifywait
-	timeout 20 inotifywait -q -m -e modify,attrib,create "$MNT/events" "$MNT/events/log" "$MNT/hooks" >"$BATS_TEST_TMPDIR/seen" 2>"$BATS_TEST_TMPDIR/ino" 3>&- &
+	timeout 100 inotifywait -q -m -e modify,attrib,create "$MNT/events" "$MNT/events/log" "$MNT/hooks" >"$BATS_TEST_TMPDIR/seen" 2>"$BATS_TEST_TMPDIR/ino" 3>&- &
 	watcher=$!
 	wait_for 5 '[ "$(cat /proc/$(pgrep -P "$watcher")/fdinfo/* 2>/dev/null | grep -c ^inotify)" -ge 3 ]'
 	emit '{"type":"a.b"}'
@@ -89,7 +89,7 @@ says() {
 	requires vim
 	put_good a
 	for way in 'set nobackup nowritebackup' 'set backupcopy=yes writebackup' 'set backupcopy=no writebackup' 'set backup backupdir=.'; do
-		timeout 20 vim -u NONE -es -c "$way" -c '%s/print(".*")/print("'"${way: -3:2}"'")/' -c wq "$MNT/hooks/a.lua" </dev/null
+		timeout 100 vim -u NONE -es -c "$way" -c '%s/print(".*")/print("'"${way: -3:2}"'")/' -c wq "$MNT/hooks/a.lua" </dev/null
 		wait_for 5 "says a '${way: -3:2}'"
 		[ "$(ls -A "$MNT/hooks" | grep -c 'lua$')" -eq 1 ]
 	done
@@ -126,7 +126,7 @@ says() {
 	for n in 1 2 3; do cp "$BATS_TEST_TMPDIR/good.lua" "$BATS_TEST_TMPDIR/set/h$n.lua"; done
 	echo notes >"$BATS_TEST_TMPDIR/set/NOTES"
 	put_good old
-	timeout 20 rsync -a --delete "$BATS_TEST_TMPDIR/set/" "$MNT/hooks/"
+	timeout 100 rsync -a --delete "$BATS_TEST_TMPDIR/set/" "$MNT/hooks/"
 	diff -r "$BATS_TEST_TMPDIR/set" "$MNT/hooks"
 	for n in 1 2 3; do in_service "h$n"; done
 	wait_for 5 '[ "$(ls "$MNT/ctl/hooks" | tr "\n" " ")" = "h1 h2 h3 " ]'
@@ -136,19 +136,19 @@ says() {
 	requires git
 	mkdir "$BATS_TEST_TMPDIR/set"
 	for n in 1 2 3; do cp "$BATS_TEST_TMPDIR/good.lua" "$BATS_TEST_TMPDIR/set/t$n.lua"; done
-	tar -C "$BATS_TEST_TMPDIR/set" -cf - . | timeout 20 tar -C "$MNT/hooks" -xf -
+	tar -C "$BATS_TEST_TMPDIR/set" -cf - . | timeout 100 tar -C "$MNT/hooks" -xf -
 	for n in 1 2 3; do in_service "t$n"; done
 	cd "$MNT/hooks"
 	export GIT_AUTHOR_NAME=t GIT_AUTHOR_EMAIL=t@t GIT_COMMITTER_NAME=t GIT_COMMITTER_EMAIL=t@t GIT_CONFIG_GLOBAL=/dev/null
-	timeout 20 git init -q -b main
-	timeout 20 git add -A
-	timeout 20 git commit -qm first
-	timeout 20 git checkout -qb second
+	timeout 100 git init -q -b main
+	timeout 100 git add -A
+	timeout 100 git commit -qm first
+	timeout 100 git checkout -qb second
 	sed -i 's/one/branch/' t1.lua
 	git rm -q t3.lua
-	timeout 20 git commit -qam second
+	timeout 100 git commit -qam second
 	wait_for 5 'says t1 branch'
-	timeout 20 git checkout -q main
+	timeout 100 git checkout -q main
 	wait_for 5 'says t1 one'
 	[ -z "$(git status --porcelain)" ]
 	in_service t3

@@ -12,7 +12,7 @@ set_to() { echo "$2" >"$MNT/config/$1"; }
 run_hook() {
 	local id
 	id=$(emit '{"type":"a.b"}')
-	timeout 10 cat "$MNT/events/$id/wait" >/dev/null
+	timeout 100 cat "$MNT/events/$id/wait" >/dev/null
 	echo "$id"
 }
 
@@ -85,5 +85,5 @@ run_hook() {
 	set_to shutdown_timeout 300ms
 	begin=$SECONDS
 	stop_fsd
-	[ $((SECONDS - begin)) -lt 5 ] # by default it waits for ten seconds
+	[ $((SECONDS - begin)) -lt 9 ] # by default it waits for ten seconds
 }

@@ -83,7 +83,7 @@ add_pipeline() {
 # run_pipeline FINAL: one deploy.started that ends so; its id in $id, the type of its effect in $effect.
 run_pipeline() {
 	id=$(emit '{"type":"deploy.started","data":{"deploy":{"deploy_id":"d-1","version":"v2"}}}')
-	[ "$(timeout 20 cat "$MNT/events/$id/wait")" = "$1" ]
+	[ "$(timeout 100 cat "$MNT/events/$id/wait")" = "$1" ]
 	[ "$(ls "$MNT/events/$id/effects" | wc -l)" -eq 1 ]
 	effect=$(cat "$MNT/events/$id/effects"/*/type)
 }
@@ -118,7 +118,7 @@ run_pipeline() {
 	wait_for 5 'grep -q "^ok" "$MNT/ctl/hooks/failure_alert/status"'
 
 	id=$(emit '{"type":"task.failed","data":{"task":{"task_name":"deploy_app","agent_name":"web-1","error":"Connection refused"}}}')
-	[ "$(timeout 10 cat "$MNT/events/$id/wait")" = completed ]
+	[ "$(timeout 100 cat "$MNT/events/$id/wait")" = completed ]
 	[ "$(cat "$MNT/events/$id/hooks/failure_alert/output")" = "Alert sent for failed task: deploy_app" ]
 	[ "$(cat "$BATS_TEST_TMPDIR/failures.log")" = "ALERT: Task 'deploy_app' failed on agent 'web-1'
 Error: Connection refused" ]
@@ -158,7 +158,7 @@ Error: Connection refused" ]
 	wait_for 5 'grep -qx ok "$MNT/ctl/hooks/auto_scale_agents/status"'
 	for n in 1 2 3; do
 		id=$(emit '{"type":"system.cpu_high","data":{"resource":{"current":93.5}}}')
-		[ "$(timeout 10 cat "$MNT/events/$id/wait")" = completed ]
+		[ "$(timeout 100 cat "$MNT/events/$id/wait")" = completed ]
 		grep -q "$([ "$n" = 1 ] && echo 'Scaled up' || echo 'Cooldown active')" "$MNT/events/$id/hooks/auto_scale_agents/output"
 	done
 	[ "$(wc -l <"$BATS_TEST_TMPDIR/agents")" -eq 1 ]
@@ -207,18 +207,18 @@ Error: Connection refused" ]
 	wait_for 5 'grep -qx ok "$MNT/ctl/hooks/deployment_pipeline/status"'
 
 	id=$(emit '{"type":"deploy.started","data":{"deploy":{"deploy_id":"d-1","version":"v2","test":"true"}}}')
-	[ "$(timeout 10 cat "$MNT/events/$id/wait")" = completed ]
+	[ "$(timeout 100 cat "$MNT/events/$id/wait")" = completed ]
 	[ "$(ls "$MNT/events/$id/effects" | wc -l)" -eq 1 ]
 	effect=$(ls "$MNT/events/$id/effects")
-	[ "$(timeout 10 cat "$MNT/events/$effect/wait")" = completed ]
+	[ "$(timeout 100 cat "$MNT/events/$effect/wait")" = completed ]
 	[ "$(cat "$MNT/events/$effect/hooks/on_success/output")" = "version v2 of d-1" ]
 	[ "$(basename "$(readlink "$MNT/events/$effect/cause")")" = "$id" ]
 
 	id=$(emit '{"type":"deploy.started","data":{"deploy":{"deploy_id":"d-2","version":"v3","test":"false"}}}')
-	[ "$(timeout 10 cat "$MNT/events/$id/wait")" = failed ]
+	[ "$(timeout 100 cat "$MNT/events/$id/wait")" = failed ]
 	grep -q 'Tests failed' "$MNT/events/$id/hooks/deployment_pipeline/error"
 	effect=$(ls "$MNT/events/$id/effects")
-	[ "$(timeout 10 cat "$MNT/events/$effect/wait")" = completed ]
+	[ "$(timeout 100 cat "$MNT/events/$effect/wait")" = completed ]
 	[ "$(cat "$MNT/events/$effect/hooks/on_failure/output")" = "Tests failed" ]
 }
 

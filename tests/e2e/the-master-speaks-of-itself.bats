@@ -32,7 +32,7 @@ data_of() { cat "$MNT/events/by-type/$1"/*/data; }
 	LUA
 	add_hook deadly <<<'return { event_type = "a.b", execute = function() exec.run("kill -9 $PPID") sleep(5) return true end }'
 	id=$(emit '{"type":"a.b"}')
-	[ "$(timeout 10 cat "$MNT/events/$id/wait")" = failed ]
+	[ "$(timeout 100 cat "$MNT/events/$id/wait")" = failed ]
 	wait_for 5 'data_of system.warning 2>/dev/null | jq -e "select(.message | test(\"worker .* ended\"))" >/dev/null'
 	[ "$(data_of system.warning | jq -r '[.component, .severity] | join(" ")' | sort -u)" = "master warning" ]
 	wait_for 5 '[ "$(cat "$MNT/events/queue/depth")" = 0 ]'

@@ -8,7 +8,7 @@ teardown() { cleanup; }
 # start_in_background: as a user would; sets FSD_PID.
 start_in_background() {
 	mkdir -p "$SLOTH_RUNNER_CONFIG_DIR"
-	timeout 20 sloth-fsd --state "$STATE" --mount "$MNT" "$@" 3>&-
+	timeout 100 sloth-fsd --state "$STATE" --mount "$MNT" "$@" 3>&-
 	FSD_PID=$(sed 's/.*"pid":\([0-9]*\).*/\1/' "$STATE/master.json")
 }
 
@@ -120,7 +120,7 @@ await_end() { wait_for "$2" "! kill -0 $1 2>/dev/null || grep -q '^State:.Z' /pr
 @test "poll and select wake when a stream has something" {
 	requires python3
 	start_fsd
-	timeout 20 python3 - "$MNT" <<-'PY'
+	timeout 100 python3 - "$MNT" <<-'PY'
 		import os, select, sys
 		mnt = sys.argv[1]
 		fd = os.open(mnt + "/events/stream", os.O_RDONLY | os.O_NONBLOCK)
@@ -161,9 +161,9 @@ await_end() { wait_for "$2" "! kill -0 $1 2>/dev/null || grep -q '^State:.Z' /pr
 
 @test "df, statfs and a sync of the mount answer" {
 	start_fsd
-	timeout 5 df "$MNT"
-	timeout 5 stat -f "$MNT"
-	timeout 5 sync -f "$MNT/version"
+	timeout 100 df "$MNT"
+	timeout 100 stat -f "$MNT"
+	timeout 100 sync -f "$MNT/version"
 	stop_fsd
 }
 

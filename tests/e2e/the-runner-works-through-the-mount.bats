@@ -99,7 +99,7 @@ json() { jq -er "$1" <<<"$output"; }
 @test "a probe ends although the master hangs" {
 	start_fsd
 	kill -STOP "$FSD_PID"
-	out timeout 10 sloth-runner master status --timeout 300ms
+	out timeout 100 sloth-runner master status --timeout 300ms
 	kill -CONT "$FSD_PID"
 	[ "$status" -eq 4 ]
 	[[ $errors == *"did not answer within 300ms"* ]]
@@ -287,7 +287,7 @@ json() { jq -er "$1" <<<"$output"; }
 
 @test "events watch follows until its limit" {
 	start_fsd
-	timeout 20 sloth-runner events watch --type custom.seen -o json --limit 2 \
+	timeout 100 sloth-runner events watch --type custom.seen -o json --limit 2 \
 		>"$BATS_TEST_TMPDIR/seen" 3>&- &
 	local watcher=$!
 	wait_for 10 'sloth-runner events emit custom.seen >/dev/null && [ -s "$BATS_TEST_TMPDIR/seen" ]'
@@ -311,7 +311,7 @@ json() { jq -er "$1" <<<"$output"; }
 	add_hook sleeper <<<'return { event_type = "a.slow", execute = function() sleep(20) return true end }'
 	local old=() i slow fd count
 	for i in $(seq 20); do old+=("$(emit "{\"type\":\"a.b\",\"id\":\"old-$i\"}")"); done
-	timeout 10 cat "$MNT/events/old-20/wait"
+	timeout 100 cat "$MNT/events/old-20/wait"
 	slow=$(emit '{"type":"a.slow"}')
 	wait_for 5 '[ "$(cat "$MNT/events/queue/depth")" = 1 ]'
 	exec {fd}<>"$MNT/events/cleanup"

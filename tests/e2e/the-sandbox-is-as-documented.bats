@@ -57,7 +57,7 @@ documented() {
 		end }
 	LUA
 	id=$(emit '{"type":"a.b"}')
-	[ "$(timeout 10 cat "$MNT/events/$id/wait")" = completed ]
+	[ "$(timeout 100 cat "$MNT/events/$id/wait")" = completed ]
 	diff <(documented | sort) <(sort "$MNT/events/$id/hooks/a/output")
 }
 
@@ -74,5 +74,5 @@ documented() {
 		end }
 	LUA
 	id=$(emit '{"type":"a.b"}')
-	[ "$(timeout 10 cat "$MNT/events/$id/wait")" = completed ]
+	[ "$(timeout 100 cat "$MNT/events/$id/wait")" = completed ]
 }

@@ -18,7 +18,7 @@ fill() {
 	cp "$MNT/hooks/a.lua" "$MNT/stacks/prod/hooks/a.lua"
 	wait_for 5 'grep -qx ok "$MNT/stacks/prod/ctl/hooks/a/status"'
 	ID=$(emit '{"type":"a.b","stack":"prod"}')
-	timeout 10 cat "$MNT/events/$ID/wait"
+	timeout 100 cat "$MNT/events/$ID/wait"
 }
 
 @test "A38: every listed file gives another user what its mode says, and no more" {
@@ -56,7 +56,7 @@ fill() {
 	as_other bash -c "echo 0 > '$MNT/ctl/hooks/a/enabled'"
 	[ "$(cat "$MNT/ctl/hooks/a/enabled")" = 0 ]
 	ID=$(emit '{"type":"a.b"}')
-	timeout 10 cat "$MNT/events/$ID/wait"
+	timeout 100 cat "$MNT/events/$ID/wait"
 	[ -z "$(ls "$MNT/events/$ID/hooks")" ]
 }
 
@@ -87,7 +87,7 @@ fill() {
 			mount --bind "$BATS_TEST_TMPDIR/group" /etc/group
 			start_fsd
 			id=$(emit "{\"type\":\"a.b\"}")
-			timeout 10 cat "$MNT/events/$id/wait"
+			timeout 100 cat "$MNT/events/$id/wait"
 			member() { setpriv --reuid 65534 --regid 65534 --groups 4242 bash -c "$1" 2>/dev/null; }
 			for file in "$MNT/events/emit" "$MNT/events/$id/replay"; do
 				if [ "$HAS_GROUP" ]; then

@@ -29,7 +29,7 @@ refused_while_results_commit() {
 	[[ "$output" == *"No space left on device"* ]]
 	tail -n1 "$MNT/errors" | grep -q 'nearly full'
 	: >"$BATS_TEST_TMPDIR/go"
-	[ "$(timeout 10 cat "$MNT/events/$1/wait")" = completed ]
+	[ "$(timeout 100 cat "$MNT/events/$1/wait")" = completed ]
 	run try_emit
 	[ "$status" -ne 0 ]
 	[ "$(query "SELECT status FROM events WHERE id='$1'")" = completed ]
@@ -81,7 +81,7 @@ refused_while_results_commit() {
 	[ "$status" -ne 0 ]
 	: >"$BATS_TEST_TMPDIR/go"
 	# the results wait in memory; reading goes on
-	[ "$(timeout 5 cat "$MNT/events/$id/type")" = a.wait ]
+	[ "$(timeout 100 cat "$MNT/events/$id/type")" = a.wait ]
 	rm "$STATE/ballast"
 	wait_for 20 '[ "$(cat "$MNT/events/queue/depth")" = 0 ]'
 	wait_for 5 'try_emit 2>/dev/null'

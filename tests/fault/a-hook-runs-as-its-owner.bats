@@ -26,12 +26,12 @@ sleepers() {
 		end }
 	LUA
 	id=$(emit '{"type":"a.who"}')
-	[ "$(timeout 10 cat "$MNT/events/$id/wait")" = completed ]
+	[ "$(timeout 100 cat "$MNT/events/$id/wait")" = completed ]
 	[ "$(head -1 "$MNT/events/$id/hooks/who/message")" = 0 ]
 	chown "$OTHER" "$MNT/hooks/who.lua"
 	wait_for 5 '[ "$(cat "$MNT/ctl/hooks/who/owner")" = "$(id -nu $OTHER)" ] && grep -qx ok "$MNT/ctl/hooks/who/status"'
 	id=$(emit '{"type":"a.who"}')
-	[ "$(timeout 10 cat "$MNT/events/$id/wait")" = completed ]
+	[ "$(timeout 100 cat "$MNT/events/$id/wait")" = completed ]
 	mapfile -t seen <"$MNT/events/$id/hooks/who/message"
 	[ "${seen[0]}" = "$OTHER" ]
 	[ "${seen[1]}" = "$(id -g "$OTHER")" ]
@@ -46,7 +46,7 @@ sleepers() {
 	[ "$(stat -c %u "$MNT/hooks/who.lua")" = "$OTHER" ]
 	wait_for 5 'grep -qx ok "$MNT/ctl/hooks/who/status"'
 	id=$(emit '{"type":"a.who"}')
-	timeout 10 cat "$MNT/events/$id/wait"
+	timeout 100 cat "$MNT/events/$id/wait"
 	[ "$(grep -ci 'denied\|not permitted' "$MNT/events/$id/hooks/who/message")" = 3 ]
 }
 
@@ -61,7 +61,7 @@ sleepers() {
 	chmod 775 "$MNT/hooks"
 	wait_for 5 'grep -q "chmod go-w" "$MNT/ctl/hooks/open/status"'
 	id=$(emit '{"type":"a.open"}')
-	timeout 10 cat "$MNT/events/$id/wait"
+	timeout 100 cat "$MNT/events/$id/wait"
 	chmod 755 "$MNT/hooks"
 	wait_for 5 'grep -qx ok "$MNT/ctl/hooks/open/status"'
 }
@@ -83,11 +83,11 @@ sleepers() {
 	wait_for 5 '[ "$(cat "$MNT"/ctl/hooks/{forker,stuck}/owner | sort -u)" = "$(id -nu $OTHER)" ]'
 	wait_for 5 '[ "$(cat "$MNT"/ctl/hooks/{forker,stuck}/status | sort -u)" = ok ]'
 	id=$(emit '{"type":"a.fork"}')
-	[ "$(timeout 10 cat "$MNT/events/$id/wait")" = completed ]
+	[ "$(timeout 100 cat "$MNT/events/$id/wait")" = completed ]
 	wait_for 5 '[ -z "$(sleepers)" ]'
 	id=$(emit '{"type":"a.stuck"}')
 	wait_for 5 '[ "$(sleepers | wc -l)" -ge 2 ]'
-	[ "$(timeout 10 cat "$MNT/events/$id/wait")" = failed ]
+	[ "$(timeout 100 cat "$MNT/events/$id/wait")" = failed ]
 	[ "$(hook_status "$id" stuck)" = timeout ]
 	wait_for 5 '[ -z "$(sleepers)" ]'
 	stop_fsd

@@ -12,7 +12,7 @@ teardown() {
 refused_beside() {
 	local pid=$1 status=0
 	shift
-	timeout 10 sloth-fsd "$@" >"$BATS_TEST_TMPDIR/second" 2>&1 </dev/null 3>&- || status=$?
+	timeout 100 sloth-fsd "$@" >"$BATS_TEST_TMPDIR/second" 2>&1 </dev/null 3>&- || status=$?
 	[ "$status" -eq 1 ]
 	[ "$(wc -l <"$BATS_TEST_TMPDIR/second")" -eq 1 ]
 	grep -q "$pid" "$BATS_TEST_TMPDIR/second" || { cat "$BATS_TEST_TMPDIR/second"; return 1; }
@@ -78,14 +78,14 @@ refused_beside() {
 	refused_beside "$FSD_PID" --foreground --state "$STATE" --mount "$MNT"
 	! grep -q "$BATS_TEST_TMPDIR/mnt2" /proc/self/mounts
 	# the first one and its workers noticed nothing
-	[ "$(timeout 5 cat "$MNT/events/$id/wait")" = completed ]
+	[ "$(timeout 100 cat "$MNT/events/$id/wait")" = completed ]
 	[ "$(cat "$MNT/events/$id/hooks/slow/attempts")" = 1 ]
 }
 
 @test "a second master with its own state does not take a mount in use" {
 	start_fsd
 	status=0
-	timeout 10 sloth-fsd --foreground --state "$BATS_TEST_TMPDIR/state2" --mount "$MNT" >"$BATS_TEST_TMPDIR/second" 2>&1 </dev/null 3>&- || status=$?
+	timeout 100 sloth-fsd --foreground --state "$BATS_TEST_TMPDIR/state2" --mount "$MNT" >"$BATS_TEST_TMPDIR/second" 2>&1 </dev/null 3>&- || status=$?
 	[ "$status" -eq 1 ]
 	[ "$(wc -l <"$BATS_TEST_TMPDIR/second")" -eq 1 ]
 	grep -q "$MNT" "$BATS_TEST_TMPDIR/second"

@@ -23,7 +23,7 @@ kill_under_load() {
 	add_hook quick <<<'return { event_type = "load.test", execute = function(event) return true end }'
 	add_hook waiting <<<'return { event_type = "load.test", concurrency = 30, execute = function(event) sleep(0.005) return true end }'
 	: >"$BATS_TEST_TMPDIR/acked"
-	loadgen --mount "$MNT" --mode held --clients 4 --rate 1500 --seconds 4 --ack "$BATS_TEST_TMPDIR/acked" --prefix w >"$BATS_TEST_TMPDIR/load.json" 3>&- &
+	loadgen --mount "$MNT" --mode held --clients 4 --rate 1500 --seconds 1200 --ack "$BATS_TEST_TMPDIR/acked" --prefix w >"$BATS_TEST_TMPDIR/load.json" 3>&- &
 	load_pid=$!
 	for ((round = 1; round <= rounds; round++)); do
 		seen=$(wc -l <"$BATS_TEST_TMPDIR/acked")
@@ -32,6 +32,7 @@ kill_under_load() {
 		wait_for 5 'pid=$('"$who"') && [ -n "$pid" ]'
 		kill -KILL "$pid"
 	done
+	kill "$load_pid"
 	wait "$load_pid"
 	load_pid=
 	wait_for 30 '[ "$(cat "$MNT/events/queue/depth")" = 0 ]'

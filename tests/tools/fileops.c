@@ -32,7 +32,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define WAIT_MS     5000
+#define WAIT_MS     100000
 #define PROMPT_MS   50
 #define STACK_BYTES (256 * 1024)
 

@@ -12,7 +12,8 @@
  *the master is gone the client waits for it to come back and goes on: an event whose write failed
  *may or may not be stored, and is not in the file.
  *
- * --rate is for all clients together, in events a second.  Prints one JSON object.
+ * --rate is for all clients together, in events a second.  Prints one JSON object.  SIGTERM ends it
+ * early, with that.
  */
 #include "base/auto.h"
 #include "base/clock.h"
@@ -23,6 +24,8 @@
 #include <fcntl.h>
 #include <getopt.h>
 #include <pthread.h>
+#include <signal.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -61,6 +64,17 @@ pause_ns(int64_t ns)
 		(void)nanosleep(&ts, NULL); /* woken early: the loop looks at the clock again */
 }
 
+/* Every thread blocks SIGTERM, so one that came stays to be seen. */
+static bool
+is_over(const struct options *opt)
+{
+	sigset_t pending;
+
+	(void)sigpending(&pending);
+	return sigismember(&pending, SIGTERM) == 1 ||
+	       (!opt->count && clock_mono_ns() >= opt->end_ns);
+}
+
 /* Open the intake, waiting for a master that is away.  -1 when the time is over. */
 static int
 open_emit(const struct options *opt)
@@ -70,7 +84,7 @@ open_emit(const struct options *opt)
 
 		if (fd >= 0)
 			return fd;
-		if (!opt->count && clock_mono_ns() >= opt->end_ns)
+		if (is_over(opt))
 			return -1;
 		pause_ns(5000000);
 	}
@@ -161,7 +175,7 @@ client_main(void *arg)
 	double share = opt->rate / opt->clients;
 	int fd = -1;
 
-	while (opt->count ? c->sent < opt->count : clock_mono_ns() < opt->end_ns) {
+	while (!is_over(opt) && (!opt->count || c->sent < opt->count)) {
 		if (share > 0)
 			pause_ns(opt->begin_ns + (int64_t)((double)c->sent * 1e9 / share) -
 				 clock_mono_ns());
@@ -274,9 +288,13 @@ main(int argc, char **argv)
 		.prefix = "l",
 		.ack_fd = -1};
 	struct client *clients;
+	sigset_t set;
 
 	if (parse(argc, argv, &opt) < 0)
 		return usage();
+	sigemptyset(&set);
+	sigaddset(&set, SIGTERM);
+	(void)pthread_sigmask(SIG_BLOCK, &set, NULL); /* the threads inherit it */
 	clients = NEW_N(struct client, opt.clients);
 	opt.begin_ns = clock_mono_ns();
 	opt.end_ns = opt.begin_ns + (int64_t)(opt.seconds * 1e9);

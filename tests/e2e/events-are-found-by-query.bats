@@ -10,7 +10,7 @@ query() {
 	local fd
 	exec {fd}<>"${2:-$MNT/events/query}"
 	printf '%s\n' "$1" >&"$fd" || { exec {fd}>&-; return 1; }
-	timeout 20 cat <&"$fd"
+	timeout 100 cat <&"$fd"
 	exec {fd}>&-
 }
 
@@ -23,7 +23,7 @@ ids() { query "$@" | jq -r 'select(.id) | .id'; }
 	emit '{"type":"deploy.done","id":"two","data":{"bad":true}}'
 	emit '{"type":"deploy.begun","id":"three","stack":"prod","severity":"error","source":"the cron job"}'
 	emit '{"type":"task.failed","id":"four","data":{"note":"second of them"}}'
-	timeout 10 cat "$MNT"/events/{one,two,three,four}/wait >/dev/null
+	timeout 100 cat "$MNT"/events/{one,two,three,four}/wait >/dev/null
 	[ "$(ids 'type=deploy.*' | xargs)" = "three two one" ]
 	[ "$(ids 'type=deploy.* status=failed' | xargs)" = two ]
 	[ "$(ids stack=prod | xargs)" = three ]
@@ -52,7 +52,7 @@ ids() { query "$@" | jq -r 'select(.id) | .id'; }
 	diff "$BATS_TEST_TMPDIR/ids" <(seq 250 -1 1 | sed 's/^/n-/')
 	query 'type=n.* limit=all after=n-100 before=n-200' | tail -n1 | jq -e '.count == 99 and .next == null'
 	# read only: the newest, and how to go on
-	timeout 10 cat "$MNT/events/query" | tail -n1 | jq -e '.count == 100 and (.next | test("^before="))'
+	timeout 100 cat "$MNT/events/query" | tail -n1 | jq -e '.count == 100 and (.next | test("^before="))'
 }
 
 @test "an answer of many megabytes arrives whole and does not bloat the master" {
@@ -73,7 +73,7 @@ ids() { query "$@" | jq -r 'select(.id) | .id'; }
 	add_hook odd <<<'return { event_type = "n.*", execute = function(event) return event.data.n % 2 == 1, "n is " .. event.data.n end }'
 	add_hook even <<<'return { event_type = "n.x", execute = function() return true end }'
 	for n in 1 2 3 4; do emit "{\"type\":\"n.x\",\"id\":\"n-$n\",\"data\":{\"n\":$n}}"; done
-	timeout 10 cat "$MNT"/events/n-{1,2,3,4}/wait >/dev/null
+	timeout 100 cat "$MNT"/events/n-{1,2,3,4}/wait >/dev/null
 	[ "$(ids 'hook=odd status=failed' | xargs)" = "n-4 n-2" ]
 	[ "$(ids 'hook=odd status=success limit=1' | xargs)" = "n-3" ]
 	[ "$(ids 'hook=even status=failed' | xargs)" = "" ]
@@ -92,7 +92,7 @@ ids() { query "$@" | jq -r 'select(.id) | .id'; }
 	query status=processing | head -n1 | jq -e '.status == "processing"'
 	[ "$(ids 'status=pending type=a.*' | xargs)" = "" ]
 	touch "$BATS_TEST_TMPDIR/go"
-	timeout 10 cat "$MNT/events/$id/wait"
+	timeout 100 cat "$MNT/events/$id/wait"
 	[ "$(ids 'status=processing' | xargs)" = "" ]
 }
 

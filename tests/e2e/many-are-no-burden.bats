@@ -56,18 +56,18 @@ stored() { sqlite3 -readonly "$STATE/hooks.db" 'SELECT count(*) FROM event'; }
 	[ "$(ls "$MNT/ctl/hooks" | wc -l)" -eq "$HOOKS" ]
 	for n in 1 $((HOOKS / 2)) "$HOOKS"; do
 		id=$(emit "many.e$n")
-		timeout 10 cat "$MNT/events/$id/wait"
+		timeout 100 cat "$MNT/events/$id/wait"
 		[ "$(ls "$MNT/events/$id/hooks")" = "h$n" ]
 		[ "$(cat "$MNT/events/$id/hooks/h$n/message")" = "$n" ]
 	done
 	# a hook of everything does not notice the others
 	add_hook all <<<'return { event_type = "many.*", execute = function() return true end }'
 	id=$(emit many.e7)
-	timeout 10 cat "$MNT/events/$id/wait"
+	timeout 100 cat "$MNT/events/$id/wait"
 	[ "$(ls "$MNT/events/$id/hooks" | sort | paste -sd' ')" = "all h7" ]
 	stop_fsd
 	start_fsd
 	id=$(emit "many.e$HOOKS")
-	timeout 20 cat "$MNT/events/$id/wait"
+	timeout 100 cat "$MNT/events/$id/wait"
 	[ "$(cat "$MNT/events/$id/hooks/h$HOOKS/message")" = "$HOOKS" ]
 }

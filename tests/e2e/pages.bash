@@ -33,7 +33,7 @@ run_page() {
 step() {
 	local printed wanted
 	steps=$((steps + 1))
-	printed=$(cd "$MNT" && timeout 20 bash -c "$1" 2>&1) || [ $? -ne 124 ] || { echo "did not end: $1"; return 1; }
+	printed=$(cd "$MNT" && timeout 100 bash -c "$1" 2>&1) || [ $? -ne 124 ] || { echo "did not end: $1"; return 1; }
 	wanted=$(masked <<<"${2%$'\n'}" | sed 's/[][*?\\]/\\&/g; s/\.\.\./*/g')
 	# shellcheck disable=SC2053 # a pattern
 	[[ $(masked <<<"$printed") == $wanted ]] || {

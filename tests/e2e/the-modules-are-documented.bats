@@ -35,7 +35,7 @@ run_hook() {
 	local id
 	{ echo 'return { event_type = "t.x", execute = function()'; cat; echo 'return true end }'; } | add_hook body
 	id=$(emit '{"type":"t.x"}')
-	[ "$(timeout 10 cat "$MNT/events/$id/wait")" = completed ] || cat "$MNT/events/$id/hooks/body/error"
+	[ "$(timeout 100 cat "$MNT/events/$id/wait")" = completed ] || cat "$MNT/events/$id/hooks/body/error"
 	cat "$MNT/events/$id/hooks/body/output"
 }
 

@@ -14,7 +14,7 @@ says() {
 	[ "$(awk '{ print $2 }' <<<"$line")" = "$3" ] && grep -qE -- "${4:-}" <<<"$line" || { echo "$line"; return 1; }
 }
 
-final() { timeout 10 cat "$MNT/events/$1/wait"; }
+final() { timeout 100 cat "$MNT/events/$1/wait"; }
 
 @test "A30: each hook's decision is a line: what ran and how, what did not and why" {
 	mkdir "$MNT/stacks/prod"

@@ -15,6 +15,8 @@
 static bool
 push_new_builtin(lua_State *L, const char *name)
 {
+	if (sandbox_push_standard(L, name))
+		return true;
 	for (const struct host_module *m = host_modules; m->name; m++) {
 		if (strcmp(m->name, name) == 0) {
 			lua_pushcfunction(L, m->open);

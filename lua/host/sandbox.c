@@ -1,10 +1,11 @@
 /* The base environment: which functions of Lua's library scripts find, and in which form.
  * docs/sandbox.md is the same list in words.
  *
- * The standard libraries are opened into the state's own globals, which no script ever sees; ours
- * go over them; then the names listed here are copied into read-only tables.  What is not listed
- * does not exist.  Read-only means an empty table whose metatable leads to the real one: nothing an
- * invocation does to a library is seen by the next.
+ * A standard library is opened into the state's own globals, which no script ever sees; ours go
+ * over it; then the names listed here are copied into a read-only table.  What is not listed does
+ * not exist.  All but strings are opened when a script first names them: opening all of them was
+ * half of what a state costs.  Read-only means an empty table whose metatable leads to the real
+ * one: nothing an invocation does to a library is seen by the next.
  */
 #include "lua/host/invocation.h"
 
@@ -301,60 +302,82 @@ string_rep(lua_State *L)
 	return call_original(L);
 }
 
-/* ---- putting it together -------------------------------------------------------------------- */
+/* ---- the libraries -------------------------------------------------------------------------- */
 
 struct replacement {
 	const char *name;
 	lua_CFunction function; /* gets the original as its upvalue */
 };
 
+static const struct replacement in_globals[] = {
+	{"pcall", safe_pcall},
+	{"xpcall", safe_xpcall},
+	{"setmetatable", safe_setmetatable},
+	{"rawset", safe_rawset},
+	{"collectgarbage", safe_collectgarbage},
+	{"print", print},
+	{NULL, NULL},
+};
+static const struct replacement in_string[] = {
+	{"rep", string_rep},
+	{"find", call_original},
+	{"match", call_original},
+	{"gmatch", call_original},
+	{"gsub", call_original},
+	{NULL, NULL},
+};
+static const struct replacement in_table[] = {
+	{"concat", call_original},
+	{"unpack", call_original},
+	{"insert", check_length_first},
+	{"remove", check_length_first},
+	{"move", table_move},
+	{"getn", table_getn},
+	{NULL, NULL},
+};
+static const struct replacement in_math[] = {{"pow", math_pow}, {NULL, NULL}};
+static const struct replacement in_none[] = {{NULL, NULL}};
+
+/* What scripts find. */
+static const char kept_globals[] =
+	"_VERSION assert collectgarbage error getmetatable ipairs load loadstring next pairs pcall "
+	"print rawequal rawget rawlen rawset require select setmetatable tonumber tostring type "
+	"unpack xpcall";
+static const struct standard {
+	const char *name;
+	lua_CFunction open;
+	const struct replacement *with;
+	const char *in_lua; /* the function that is ours, and lua/host/<in_lua>.lua that makes it */
+	const char *kept;
+} standards[] = {
+	{"string", luaopen_string, in_string, "gsub",
+		"byte char find format gmatch gsub len lower match pack packsize rep reverse sub "
+		"unpack upper"},
+	{"table", luaopen_table, in_table, "sort",
+		"concat getn insert move pack remove sort unpack"},
+	{"math", luaopen_math, in_math, NULL,
+		"abs acos asin atan ceil cos deg exp floor fmod huge log max maxinteger min "
+		"mininteger modf pi pow rad random randomseed sin sqrt tan tointeger type ult"},
+	{"utf8", luaopen_utf8, in_none, NULL, "char charpattern codepoint codes len offset"},
+	{"coroutine", sandbox_open_coroutine, in_none, NULL,
+		"close create isyieldable resume running status wrap yield"},
+	{"debug", luaopen_debug, in_none, NULL, "traceback"},
+	{"io", sandbox_open_io, in_none, NULL,
+		"lines open popen read stderr stdin stdout tmpfile type write"},
+	{"os", sandbox_open_os, in_none, NULL,
+		"clock date difftime execute getenv remove rename time tmpname"},
+};
+enum { STRING, TABLE, STANDARDS = sizeof(standards) / sizeof(standards[0]) };
+
+/* In the table on top. */
 static void
-replace(lua_State *L, const char *library, const struct replacement *with)
+replace(lua_State *L, const struct replacement *with)
 {
-	lua_getglobal(L, library);
 	for (; with->name; with++) {
 		lua_getfield(L, -1, with->name);
 		lua_pushcclosure(L, with->function, 1);
 		lua_setfield(L, -2, with->name);
 	}
-	lua_pop(L, 1);
-}
-
-static void
-replace_c_functions(lua_State *L)
-{
-	static const struct replacement base[] = {
-		{"pcall", safe_pcall},
-		{"xpcall", safe_xpcall},
-		{"setmetatable", safe_setmetatable},
-		{"rawset", safe_rawset},
-		{"collectgarbage", safe_collectgarbage},
-		{"print", print},
-		{NULL, NULL},
-	};
-	static const struct replacement string[] = {
-		{"rep", string_rep},
-		{"find", call_original},
-		{"match", call_original},
-		{"gmatch", call_original},
-		{"gsub", call_original},
-		{NULL, NULL},
-	};
-	static const struct replacement table[] = {
-		{"concat", call_original},
-		{"unpack", call_original},
-		{"insert", check_length_first},
-		{"remove", check_length_first},
-		{"move", table_move},
-		{"getn", table_getn},
-		{NULL, NULL},
-	};
-	static const struct replacement math[] = {{"pow", math_pow}, {NULL, NULL}};
-
-	replace(L, "_G", base);
-	replace(L, "string", string);
-	replace(L, "table", table);
-	replace(L, "math", math);
 }
 
 /* Push what lua/host/<name>.lua returns: `count` values. */
@@ -368,30 +391,6 @@ run_own(lua_State *L, const char *name, int args, int count)
 }
 
 static void
-replace_lua_functions(lua_State *L)
-{
-	lua_getglobal(L, "string");
-	run_own(L, "gsub", 0, 1);
-	lua_setfield(L, -2, "gsub");
-	lua_getglobal(L, "table");
-	run_own(L, "sort", 0, 1);
-	lua_setfield(L, -2, "sort");
-	lua_pop(L, 2);
-
-	run_own(L, "require", 0, 1);
-	lua_newtable(L);
-	require_add_functions(L);
-	lua_call(L, 1, 2);
-	lua_pushvalue(L, -1);
-	lua_setglobal(L, "loadstring");
-	lua_setglobal(L, "load");
-	lua_setglobal(L, "require");
-
-	run_own(L, "run", 0, 1);
-	lua_rawsetp(L, LUA_REGISTRYINDEX, &state_key_run);
-}
-
-static void
 seed_random(lua_State *L)
 {
 	lua_Integer seed[2] = {0, 0};
@@ -399,62 +398,30 @@ seed_random(lua_State *L)
 	/* Forked workers share Lua's idea of a seed: addresses and the second. */
 	if (getrandom(seed, sizeof(seed), GRND_NONBLOCK) < 0)
 		return;
-	lua_getglobal(L, "math");
 	lua_getfield(L, -1, "randomseed");
 	lua_pushinteger(L, seed[0]);
 	lua_pushinteger(L, seed[1]);
 	lua_call(L, 2, 0);
-	lua_pop(L, 1);
 }
 
+/* Push the library as only our own code sees it. */
 static void
-open_libraries(lua_State *L)
+push_opened(lua_State *L, const struct standard *lib)
 {
-	static const luaL_Reg libraries[] = {
-		{"_G", luaopen_base},
-		{"string", luaopen_string},
-		{"table", luaopen_table},
-		{"math", luaopen_math},
-		{"utf8", luaopen_utf8},
-		{"debug", luaopen_debug},
-		{"coroutine", sandbox_open_coroutine},
-		{"io", sandbox_open_io},
-		{"os", sandbox_open_os},
-		{NULL, NULL},
-	};
-
-	for (const luaL_Reg *lib = libraries; lib->name; lib++) {
-		luaL_requiref(L, lib->name, lib->func, 1);
-		lua_pop(L, 1);
-	}
+	if (lua_getglobal(L, lib->name) != LUA_TNIL)
+		return;
+	lua_pop(L, 1);
+	luaL_requiref(L, lib->name, lib->open, 1);
+	replace(L, lib->with);
+	if (lib->open == luaopen_math)
+		seed_random(L);
 }
 
-/* What scripts find: library and names.  "" is the globals. */
-static const struct {
-	const char *library, *names;
-} kept[] = {
-	{"", "_VERSION assert collectgarbage error getmetatable ipairs load loadstring next pairs "
-	     "pcall "
-	     "print rawequal rawget rawlen rawset require select setmetatable tonumber tostring "
-	     "type "
-	     "unpack xpcall"},
-	{"string",
-		"byte char find format gmatch gsub len lower match pack packsize rep reverse sub "
-		"unpack upper"},
-	{"table", "concat getn insert move pack remove sort unpack"},
-	{"math", "abs acos asin atan ceil cos deg exp floor fmod huge log max maxinteger min "
-		 "mininteger modf pi pow rad random randomseed sin sqrt tan tointeger type ult"},
-	{"utf8", "char charpattern codepoint codes len offset"},
-	{"coroutine", "close create isyieldable resume running status wrap yield"},
-	{"debug", "traceback"},
-	{"io", "lines open popen read stderr stdin stdout tmpfile type write"},
-	{"os", "clock date difftime execute getenv remove rename time tmpname"},
-};
-
-/* Copy the named fields of the table below the top into the table on top. */
+/* Push a copy of the named fields of the table on top, and remove that. */
 static void
 copy_fields(lua_State *L, const char *names)
 {
+	lua_createtable(L, 0, (int)strlen(names) / 6); /* grows once at most */
 	while (*names) {
 		size_t len = strcspn(names, " ");
 
@@ -464,7 +431,32 @@ copy_fields(lua_State *L, const char *names)
 		lua_rawset(L, -3);
 		names += len + strspn(names + len, " ");
 	}
+	lua_remove(L, -2);
 }
+
+static void
+push_standard(lua_State *L, const struct standard *lib)
+{
+	push_opened(L, lib);
+	if (lib->in_lua) {
+		run_own(L, lib->in_lua, 0, 1);
+		lua_setfield(L, -2, lib->in_lua);
+	}
+	copy_fields(L, lib->kept);
+}
+
+bool
+sandbox_push_standard(lua_State *L, const char *name)
+{
+	for (size_t i = 0; i < STANDARDS; i++)
+		if (strcmp(standards[i].name, name) == 0) {
+			push_standard(L, &standards[i]);
+			return true;
+		}
+	return false;
+}
+
+/* ---- putting it together -------------------------------------------------------------------- */
 
 /* The metatable of strings leads to the listed functions, not to what Lua opened. */
 static void
@@ -480,19 +472,28 @@ lock_strings(lua_State *L)
 }
 
 static void
-add_library(lua_State *L, const char *library, const char *names)
+add_own_globals(lua_State *L)
 {
-	lua_getglobal(L, library);
+	push_opened(L, &standards[TABLE]);
+	lua_getfield(L, -1, "unpack");
+	lua_setglobal(L, "unpack");
+	lua_pop(L, 1);
+
+	run_own(L, "require", 0, 1);
 	lua_newtable(L);
-	copy_fields(L, names);
-	lua_remove(L, -2);
-	if (strcmp(library, "string") == 0)
-		lock_strings(L);
-	sandbox_freeze(L);
-	lua_setfield(L, -2, library);
+	require_add_functions(L);
+	lua_call(L, 1, 2);
+	lua_pushvalue(L, -1);
+	lua_setglobal(L, "loadstring");
+	lua_setglobal(L, "load");
+	lua_setglobal(L, "require");
+
+	run_own(L, "run", 0, 1);
+	lua_rawsetp(L, LUA_REGISTRYINDEX, &state_key_run);
 }
 
-/* __index of the base environment: a module of ours, opened when its name is first used. */
+/* __index of the base environment: a library or a module of ours, opened when its name is first
+ * used. */
 static int
 find_module(lua_State *L)
 {
@@ -504,22 +505,19 @@ find_module(lua_State *L)
 void
 sandbox_push_base(lua_State *L)
 {
-	open_libraries(L);
-	lua_getglobal(L, "table");
-	lua_getfield(L, -1, "unpack");
-	lua_setglobal(L, "unpack");
+	luaL_requiref(L, "_G", luaopen_base, 1);
+	replace(L, in_globals);
 	lua_pop(L, 1);
-	replace_c_functions(L);
-	replace_lua_functions(L);
-	seed_random(L);
+	push_opened(L, &standards[STRING]); /* before our own files look for it */
+	lua_pop(L, 1);
+	add_own_globals(L);
 
-	lua_newtable(L);
 	lua_pushglobaltable(L);
-	lua_pushvalue(L, -2);
-	copy_fields(L, kept[0].names);
-	lua_pop(L, 2);
-	for (size_t i = 1; i < sizeof(kept) / sizeof(kept[0]); i++)
-		add_library(L, kept[i].library, kept[i].names);
+	copy_fields(L, kept_globals);
+	push_standard(L, &standards[STRING]); /* "x":upper() names no library */
+	lock_strings(L);
+	sandbox_freeze(L);
+	lua_setfield(L, -2, "string");
 	lua_createtable(L, 0, 1);
 	lua_pushcfunction(L, find_module);
 	lua_setfield(L, -2, "__index");

@@ -134,6 +134,7 @@ compile_script(lua_State *L)
 static int
 set_up(lua_State *L)
 {
+	lua_gc(L, LUA_GCSTOP); /* all of this stays */
 	sandbox_push_base(L);
 	lua_rawsetp(L, LUA_REGISTRYINDEX, &state_key_base);
 
@@ -146,6 +147,7 @@ set_up(lua_State *L)
 
 	lua_newtable(L);
 	lua_rawsetp(L, LUA_REGISTRYINDEX, &state_key_libs);
+	lua_gc(L, LUA_GCRESTART);
 	return compile_script(L);
 }
 

@@ -61,12 +61,15 @@ int state_compile(lua_State *L, const char *source, size_t len, const char *chun
 
 /* ---- sandbox: what scripts find (sandbox.c, coroutine.c, require.c) -------------------------- */
 
-/* Push the base environment: fill it from the standard libraries and ours.  May raise. */
+/* Push the base environment, which finds the standard libraries and ours.  May raise. */
 void sandbox_push_base(lua_State *L);
 /* Replace the table on top by a read-only view of it, recursively.  May raise. */
 void sandbox_freeze(lua_State *L);
 /* Whether the value at idx is such a view. */
 bool sandbox_is_frozen(lua_State *L, int idx);
+/* Push a table of what scripts find of Lua's own library of that name, opened now.  Returns false,
+ * and pushes nothing, when there is none. */
+bool sandbox_push_standard(lua_State *L, const char *name);
 /* Openers of our libraries, as luaL_requiref wants them.  May raise. */
 int sandbox_open_coroutine(lua_State *L);
 int sandbox_open_io(lua_State *L);

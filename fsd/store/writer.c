@@ -204,6 +204,24 @@ commit_group(struct writer *w, struct lane_jobs *group)
 	return rc;
 }
 
+/* What was committed goes back with results last: who sends events waits for the answer, and nobody
+ * for theirs. */
+static void
+give_back(struct lane_jobs *group, struct lane_jobs *finished)
+{
+	struct lane_jobs results = STAILQ_HEAD_INITIALIZER(results);
+	struct lane_job *job;
+
+	while ((job = STAILQ_FIRST(group))) {
+		STAILQ_REMOVE_HEAD(group, link);
+		if (((struct store_job *)job)->may_wait)
+			STAILQ_INSERT_TAIL(&results, job, link);
+		else
+			STAILQ_INSERT_TAIL(finished, job, link);
+	}
+	STAILQ_CONCAT(finished, &results);
+}
+
 static void
 run_group(struct writer *w, struct lane_jobs *group, struct lane_jobs *finished)
 {
@@ -212,7 +230,7 @@ run_group(struct writer *w, struct lane_jobs *group, struct lane_jobs *finished)
 	int rc = commit_group(w, group);
 
 	if (rc == 0) {
-		STAILQ_CONCAT(finished, group);
+		give_back(group, finished);
 		return;
 	}
 	while ((job = STAILQ_FIRST(group))) {

@@ -115,16 +115,17 @@ enum zygote_msg {
 	ZYGOTE_EXITED = 66,
 };
 
-#define WORKER_UNTOLD_MAX 64
+/* A run's id modulo this is its place: of the runs under way no two share one. */
+#define RUN_PLACES (1u << 20)
 
-/* Shared by a worker and the daemon, which looks at it when the worker died or had to be killed: it
- * tells whose fault that was. */
+/* Memory shared by a worker and the daemon, which looks at it when the worker died or had to be
+ * killed: it tells whose fault that was, and who may run again.  Only the parts in use take up
+ * memory. */
 struct worker_page {
 	_Atomic uint32_t running; /* id of the run or check whose Lua is executed now; 0: none */
-	/* How many of begun, from the front, began without their MSG_STARTED being written yet.
-	 * When all are taken any run may have begun. */
-	_Atomic uint32_t untold;
-	_Atomic uint32_t begun[WORKER_UNTOLD_MAX]; /* ids */
+	/* By place: the id of the last run there that did, or was about to do, what cannot be taken
+	 * back. */
+	_Atomic uint32_t touched[RUN_PLACES];
 };
 
 #endif

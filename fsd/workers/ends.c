@@ -3,19 +3,20 @@
  * When a worker is gone, the page it shared tells which Lua was being executed, so the fault falls
  * on one run and not on all that shared the process:
  *
- *	cancelled                    what was asked for
- *	past its deadline            timeout
- *	executed at that moment      failed: it crashed the worker, or would not let others run
- *	not begun                    once more elsewhere, as the next attempt
- *	begun and waiting            interrupted: what it did cannot be undone, so it is not
- *repeated
+ *	cancelled                  what was asked for
+ *	past its deadline          timeout
+ *	executed at that moment    failed: it crashed the worker, or would not let others run
+ *	has done nothing yet       once more elsewhere, as the next attempt; so too when it is
+ *	                           idempotent
+ *	has done something         interrupted: that cannot be undone, so it is not repeated
  *
- * What had begun is what the worker said, and what it put into the page and had not said yet.  The
- * guilty hook runs in a process of its own until edited.
+ * What a run has done stands in the page as well, before it is done.  The guilty hook runs in a
+ * process of its own until edited.  With the zygote all workers end, and nobody is guilty.
  */
 #include "base/auto.h"
 #include "base/clock.h"
 #include "base/mem.h"
+#include "fsd/hooks/rules.h"
 #include "fsd/workers/cgroup.h"
 #include "fsd/workers/pool.h"
 
@@ -24,6 +25,8 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/wait.h>
+
+#define RESTARTS_MAX 3 /* of one run, for no fault of its own */
 
 void
 run_settle(struct workers *pool, struct slot *slot, struct run_outcome *outcome)
@@ -58,7 +61,7 @@ describe_end(const struct worker *w, char *ret_text, size_t size)
 {
 	if (w->why[0])
 		(void)snprintf(ret_text, size, "%s", w->why); /* cut */
-	else if (w->status == -1)
+	else if (w->status == ENDED_WITH_ZYGOTE)
 		(void)snprintf(ret_text, size, "with the process that forks workers");
 	else if (WIFSIGNALED(w->status))
 		(void)snprintf(ret_text, size, "signal %d (%s)", WTERMSIG(w->status),
@@ -76,11 +79,26 @@ struct death {
 	char text[ERR_MSG_MAX];
 };
 
+/* The page is written by a process that runs user code; what it says of others than itself hurts
+ * only its own. */
 static bool
-may_restart(const struct death *death, const struct slot *slot, bool was_restarted)
+has_done_something(const struct death *death, const struct slot *slot)
 {
-	return !death->pool->is_stopping && !slot->started_ns && !slot->is_cancelled &&
-	       !was_restarted;
+	const struct worker_page *page = death->worker->page;
+	uint32_t id = slots_id(&death->pool->slots, slot);
+
+	return page && page->touched[id % RUN_PLACES] == id;
+}
+
+static bool
+may_restart(const struct death *death, const struct slot *slot)
+{
+	const struct run *run = slot->run;
+	const struct hook_rules *rules = run->code->rules;
+
+	if (death->pool->is_stopping || slot->is_cancelled || run->restarts >= RESTARTS_MAX)
+		return false;
+	return !has_done_something(death, slot) || (rules && rules->is_idempotent);
 }
 
 static char *
@@ -118,10 +136,10 @@ end_run(const struct death *death, struct slot *slot, bool is_culprit)
 	} else if (is_culprit) {
 		outcome.status = EXEC_FAILED;
 		outcome.error = culprit_text(death, death->worker->is_overdue);
-	} else if (may_restart(death, slot, run->is_restarted)) {
+	} else if (may_restart(death, slot)) {
 		pool_release(death->pool, slot);
 		run->attempt++;
-		run->is_restarted = true;
+		run->restarts++;
 		pool_place_run(death->pool, run);
 		return;
 	} else if (death->worker->pid == 0 && !slot->started_ns && !death->pool->is_stopping) {
@@ -147,7 +165,7 @@ end_check(const struct death *death, struct slot *slot, bool is_culprit)
 		text = mem_printf("%s: loading it did not end within %d s", check->path,
 			CHECK_TIMEOUT_MS / 1000);
 		check_settle(death->pool, slot, -ETIMEDOUT, text);
-	} else if (!is_culprit && may_restart(death, slot, check->is_restarted)) {
+	} else if (!is_culprit && !check->is_restarted) {
 		pool_release(death->pool, slot);
 		check->is_restarted = true;
 		pool_place_check(death->pool, check);
@@ -187,29 +205,6 @@ detach(struct worker *w)
 	cgroup_tidy(pool->cgroup, is_group_used, pool);
 }
 
-static void
-begin_late(struct worker *w, struct slot *slot)
-{
-	if (!slot || slot->worker != w || !slot->run || slot->started_ns)
-		return;
-	slot->started_ns = clock_real_ns();
-	w->unstarted--;
-}
-
-/* Runs whose begin the worker had no time to tell.  The page is written by a process that runs user
- * code: anything may stand there. */
-static void
-note_begun(struct worker *w)
-{
-	struct slots *slots = &w->pool->slots;
-	uint32_t untold = w->page ? w->page->untold : 0;
-
-	for (uint32_t i = 0; i < slots->cap && untold >= WORKER_UNTOLD_MAX; i++)
-		begin_late(w, &slots->at[i]);
-	for (uint32_t i = 0; i < untold && untold < WORKER_UNTOLD_MAX; i++)
-		begin_late(w, slots_find(slots, w->page->begun[i]));
-}
-
 void
 worker_bury(struct worker *w)
 {
@@ -217,9 +212,8 @@ worker_bury(struct worker *w)
 	struct death death = {.pool = pool, .worker = w, .hook = ""};
 	struct slot *slot;
 
-	death.culprit = w->page && !pool->is_stopping ? w->page->running : 0;
+	death.culprit = w->page && w->status != ENDED_WITH_ZYGOTE ? w->page->running : 0;
 	describe_end(w, death.text, sizeof(death.text));
-	note_begun(w);
 	detach(w);
 	slot = slots_find(&pool->slots, death.culprit);
 	if (slot && slot->worker == w && slot->run) {

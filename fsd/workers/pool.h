@@ -44,6 +44,8 @@ struct script {
 	UT_hash_handle hh;
 };
 
+#define ENDED_WITH_ZYGOTE (-1)
+
 enum worker_use {
 	WORKER_SHARED,
 	WORKER_SOLO,  /* for one hook that got its worker killed */
@@ -62,7 +64,7 @@ struct worker {
 	int pidfd, fd;    /* -1: none */
 	char *cgroup;     /* NULL: none */
 	struct worker_page *page;
-	int status; /* as waitpid gives it, once is_exited */
+	int status; /* as waitpid gives it, or ENDED_WITH_ZYGOTE; once is_exited */
 
 	uv_poll_t poll;
 	int watched; /* UV_READABLE | UV_WRITABLE */

@@ -8,8 +8,10 @@
 #include <assert.h>
 #include <stdlib.h>
 
-#define INDEX_BITS     20
+#define INDEX_BITS     20 /* RUN_PLACES */
 #define GENERATION_MAX ((1u << (32 - INDEX_BITS)) - 1)
+
+static_assert(SLOTS_MAX == 1u << INDEX_BITS, "an id is a place and a generation");
 
 static void
 grow(struct slots *slots)

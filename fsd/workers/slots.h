@@ -24,7 +24,7 @@ struct slots {
 	uint32_t cap, first_free, used;
 };
 
-#define SLOTS_MAX (1u << 20)
+#define SLOTS_MAX RUN_PLACES
 
 /* A free slot, emptied.  Returns its id, never 0; *ret_slot is borrowed until the next take. */
 uint32_t slots_take(struct slots *slots, struct slot **ret_slot);

@@ -165,7 +165,7 @@ zygote_lost(struct workers *pool)
 			worker_kill(w);
 			if (w->pidfd >= 0)
 				(void)poll(&end, 1, SWEEP_MS); /* SIGKILL ends it */
-			worker_exited(w, -1);
+			worker_exited(w, ENDED_WITH_ZYGOTE);
 		}
 	}
 }
@@ -369,7 +369,7 @@ workers_run(struct workers *w, struct run *run)
 	struct run_outcome refused = {.status = EXEC_INTERRUPTED};
 
 	assert(run->code->source && run->done);
-	run->is_restarted = false;
+	run->restarts = 0;
 	if (!w->is_stopping) {
 		pool_place_run(w, run);
 		return;
@@ -433,7 +433,7 @@ workers_stop(struct workers *w)
 	LIST_FOREACH (crew, &w->crews, link) {
 		TAILQ_FOREACH (worker, &crew->workers, link) {
 			if (!worker->is_exited)
-				worker_exited(worker, -1);
+				worker_exited(worker, ENDED_WITH_ZYGOTE);
 		}
 	}
 	bury_dead(w);

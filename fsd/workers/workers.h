@@ -30,7 +30,7 @@ struct run {
 	void (*done)(struct run *run, struct run_outcome *outcome); /* exactly once */
 	/* the pool's */
 	uint32_t id;
-	bool is_restarted;
+	unsigned restarts; /* for no fault of its own */
 };
 
 struct run_outcome {

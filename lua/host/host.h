@@ -80,6 +80,11 @@ enum host_level { HOST_DEBUG, HOST_INFO, HOST_WARN, HOST_ERROR };
  * is below the worker's; errors also become the error text of a run that then returns false. */
 void host_log(lua_State *L, enum host_level level, const char *text, size_t len);
 
+/* To be called before the running invocation does what cannot be taken back (starts a program,
+ * writes a file, changes a value others see): when its worker is killed later, the daemon does not
+ * run it again by itself.  Output and reading are no such thing.  Never raises. */
+void host_touch(lua_State *L);
+
 /* Push a table of the running invocation, made empty on first use, by name: what a module must
  * remember for this invocation and no other (changes of the environment).  It ends with it. */
 void host_push_locals(lua_State *L, const char *name);

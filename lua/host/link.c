@@ -73,6 +73,8 @@ set_reading(struct worker *w)
 		(void)uv_read_stop((uv_stream_t *)&link->pipe);
 }
 
+static void send_now(struct worker *w);
+
 static void
 on_written(uv_write_t *req, int status)
 {
@@ -85,7 +87,7 @@ on_written(uv_write_t *req, int status)
 	if (status < 0)
 		w->link.on_end(w);
 	else
-		link_send(w);
+		send_now(w);
 }
 
 /* The socket is full: libuv writes when there is room. */
@@ -104,8 +106,8 @@ send_later(struct worker *w)
 		link->on_end(w);
 }
 
-void
-link_send(struct worker *w)
+static void
+send_now(struct worker *w)
 {
 	struct link *link = &w->link;
 
@@ -118,8 +120,6 @@ link_send(struct worker *w)
 		if (link->out.len > 0)
 			send_later(w);
 	}
-	if (w->page && !link->is_sending)
-		w->page->untold = 0;
 	set_reading(w);
 }
 
@@ -127,7 +127,7 @@ static void
 on_prepare(uv_prepare_t *handle)
 {
 	(void)uv_prepare_stop(handle);
-	link_send(handle->data);
+	send_now(handle->data);
 }
 
 void

@@ -425,6 +425,7 @@ exec_wait(lua_State *L, const struct exec_options *opt, exec_results_fn *results
 	struct exec *x = await_begin(L, sizeof(*x), &exec_ops);
 	struct exec_options full = *opt;
 
+	host_touch(L);
 	if (!full.workdir)
 		full.workdir = host_workdir(L);
 	x->results = results;

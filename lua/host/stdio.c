@@ -76,6 +76,8 @@ io_open(lua_State *L)
 
 	luaL_argcheck(L, is_good_mode(mode), 2, "invalid mode");
 	s = push_stream(L, NULL);
+	if (mode[0] != 'r' || strchr(mode, '+'))
+		host_touch(L);
 	fd = open_regular(path, mode);
 	s->f = fd < 0 ? NULL : fdopen(fd, mode);
 	if (!s->f) {
@@ -326,6 +328,7 @@ with_paths(lua_State *L)
 		(void)host_path(L, luaL_checkstring(L, i));
 		lua_replace(L, i);
 	}
+	host_touch(L);
 	return lua_tocfunction(L, lua_upvalueindex(1))(L);
 }
 

@@ -371,6 +371,7 @@ http_wait(lua_State *L, const struct http_options *opt, http_results_fn *results
 	struct worker *w = state_of(L)->worker;
 	struct transfer *t = await_begin(L, sizeof(*t), &transfer_ops);
 
+	host_touch(L); /* a GET too: many a server acts on one */
 	t->results = results;
 	t->started_ns = clock_mono_ns();
 	t->result.error = transfer_start(t, w, opt);

@@ -42,8 +42,6 @@ int link_open(struct worker *w, int fd, struct err *err) MUST_USE;
 /* Frames are appended to link_out() and go when the loop turns: call link_flush() after each. */
 struct sbuf *link_out(struct worker *w);
 void link_flush(struct worker *w);
-/* Write them now, as far as the socket takes them. */
-void link_send(struct worker *w);
 /* Stop reading and writing; what is not sent is lost.  May be called twice. */
 void link_close(struct worker *w);
 

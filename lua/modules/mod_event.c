@@ -77,6 +77,7 @@ event_dispatch(lua_State *L)
 	data = encoded(L, 2, "data");
 	options = encoded(L, 3, "options");
 	frame = host_request_begin(L, MSG_EMIT, answer_dispatch);
+	host_touch(L);
 	frame_strz(frame, type);
 	frame_str(frame, sbuf_str(data), data->len);
 	frame_strz(frame, stack);

@@ -111,6 +111,7 @@ write_with(lua_State *L, int flags)
 	if (host_is_check(L))
 		return luaL_error(L, "a script must not write files while it is loaded");
 	file = work_begin(L, sizeof(*file));
+	host_touch(L);
 	file->work.run = run_write;
 	file->work.results = write_results;
 	file->work.fini = fini;

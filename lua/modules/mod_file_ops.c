@@ -346,6 +346,7 @@ lineinfile(lua_State *L)
 	if (host_is_check(L))
 		return luaL_error(L, "a script must not change files while it is loaded");
 	w = work_begin(L, sizeof(*w));
+	host_touch(L);
 	w->work.run = run_change;
 	w->work.results = line_results;
 	w->work.fini = line_fini;

@@ -53,6 +53,8 @@ ask(lua_State *L, const struct ask *a)
 	struct sbuf *expect = encoded(L, a->expect);
 	struct sbuf *frame = host_request_begin(L, MSG_STATE, a->answer);
 
+	if (a->op != STATE_GET && a->op != STATE_KEYS)
+		host_touch(L);
 	frame_u32(frame, a->op);
 	frame_strz(frame, a->key);
 	frame_str(frame, sbuf_str(value), value->len);

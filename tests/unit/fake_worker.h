@@ -6,6 +6,7 @@
  *	crash   dies of SIGSEGV while it runs
  *	hang    does not come back
  *	wait    has begun and waits, until it is cancelled
+ *	touch   has begun, has done something, and waits
  *	silent  is taken, and never begun
  *	emit    emits one event, ends with the answer as message
  *	state   asks for the state, ends with the answer or the error
@@ -161,12 +162,9 @@ fake_act(struct fake *fake, uint32_t id, const char *type, uint32_t attempt)
 
 	if (strcmp(type, "silent") == 0)
 		return;
-	if (strcmp(type, "untold") == 0) {
-		fake->page->begun[fake->page->untold] = id;
-		fake->page->untold++;
-		return;
-	}
 	fake_started(fake, id);
+	if (strcmp(type, "touch") == 0)
+		fake->page->touched[id % RUN_PLACES] = id;
 	(void)snprintf(fake->question, sizeof(fake->question), "%s", type);
 	if (strcmp(type, "crash") == 0 || strcmp(type, "hang") == 0) {
 		fake_last_words(fake, id);

@@ -226,15 +226,6 @@ run_script(const char *source)
 	ck_assert_int_eq(write(d.worker_fd, out.data, out.len), (ssize_t)out.len);
 }
 
-/* The worker crosses out what it told after it wrote it, and we may have read it by then. */
-static void
-until_all_is_told(const struct worker_page *page)
-{
-	for (int i = 0; i < LIMIT_MS && page->untold; i++)
-		(void)poll(NULL, 0, 1);
-	ck_assert_uint_eq(page->untold, 0);
-}
-
 START_TEST(a_worker_runs_a_script)
 {
 	struct worker_page *page = start_worker();
@@ -256,7 +247,7 @@ START_TEST(a_worker_runs_a_script)
 		ck_assert_str_eq(message, "/tmptask.failed");
 	}
 	ck_assert_uint_eq(page->running, 0);
-	until_all_is_told(page);
+	ck_assert_uint_eq(page->touched[9], 0);
 	(void)munmap(page, sizeof(*page));
 }
 END_TEST
@@ -345,6 +336,7 @@ START_TEST(a_killed_worker_tells_whose_fault_it_was_and_leaves_nothing)
 	f = zygote_next(data, &fd);
 	ck_assert_uint_eq(f.type, ZYGOTE_EXITED);
 	ck_assert_uint_eq(page->running, 9);
+	ck_assert_uint_eq(page->touched[9], 9);
 	text = fopen(path, "re");
 	ck_assert_int_eq(fscanf(text, "%d", &orphan), 1);
 	(void)fclose(text);
@@ -352,26 +344,6 @@ START_TEST(a_killed_worker_tells_whose_fault_it_was_and_leaves_nothing)
 		ck_assert_int_lt(clock_mono_ns(), end);
 	(void)close(file);
 	(void)unlink(path);
-	(void)munmap(page, sizeof(*page));
-}
-END_TEST
-
-/* The daemon judges by it what a worker that died had begun: it stands in the page before the run
- * does anything, even when that never comes back to the loop. */
-START_TEST(a_begun_run_is_known_at_once)
-{
-	struct worker_page *page = start_worker();
-	int64_t end = clock_mono_ns() + LIMIT_MS * NS_PER_MS;
-	size_t used = 0;
-
-	(void)worker_next(&used);
-	ck_assert_uint_eq(page->untold, 0);
-	run_script("string.find(('a'):rep(40), ('a-'):rep(30) .. 'b')");
-	while (page->running != 9)
-		ck_assert_int_lt(clock_mono_ns(), end);
-	ck_assert_uint_eq(page->untold, 1);
-	ck_assert_uint_eq(page->begun[0], 9);
-	ck_assert_int_eq(kill((pid_t)d.worker_pid, SIGKILL), 0);
 	(void)munmap(page, sizeof(*page));
 }
 END_TEST
@@ -427,7 +399,6 @@ main(void)
 	tcase_add_test(tc, a_worker_of_another_user);
 	tcase_add_test(tc, a_closed_socket_ends_the_worker);
 	tcase_add_test(tc, a_killed_worker_tells_whose_fault_it_was_and_leaves_nothing);
-	tcase_add_test(tc, a_begun_run_is_known_at_once);
 	tcase_add_test(tc, the_lock_is_free_when_all_are_gone);
 	tcase_add_test(tc, a_cgroup_that_cannot_be_joined);
 	suite_add_tcase(s, tc);

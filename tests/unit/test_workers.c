@@ -333,43 +333,80 @@ START_TEST(a_crash_is_told_to_the_guilty)
 {
 	struct world *w = world_new(NULL);
 	struct hook_code other = w->code;
-	struct job *waiting, *crash, *behind;
+	struct job *touched, *crash, *behind;
 
 	other.hook_id = 2;
 	w->pool->cores = 1;
-	waiting = run_code(w, &other, "wait");
-	until_started(w, waiting);
+	touched = run_code(w, &other, "touch");
+	until_started(w, touched);
 	crash = run(w, "crash");
 	behind = run_code(w, &other, "ok");
 	until_done(w, 3);
 	ck_assert_int_eq(crash->outcome.status, EXEC_FAILED);
 	ck_assert_str_eq(crash->outcome.error, "worker died: signal 11 (Segmentation fault)");
 	ck_assert(crash->outcome.is_killed);
-	ck_assert_int_eq(waiting->outcome.status, EXEC_INTERRUPTED);
-	ck_assert_ptr_nonnull(strstr(waiting->outcome.error, "while it ran hook 'x@prod'"));
-	ck_assert(!waiting->outcome.is_killed);
+	ck_assert_int_eq(touched->outcome.status, EXEC_INTERRUPTED);
+	ck_assert_ptr_nonnull(strstr(touched->outcome.error, "while it ran hook 'x@prod'"));
+	ck_assert(!touched->outcome.is_killed);
+	ck_assert_uint_eq(touched->run.attempt, 1);
 	ck_assert_int_eq(behind->outcome.status, EXEC_SUCCESS);
 	ck_assert_uint_eq(behind->run.attempt, 2);
 	world_free(w);
 }
 END_TEST
 
-/* A worker tells of begun runs when its loop turns; until then its page does. */
-START_TEST(what_had_begun_untold_is_not_repeated)
+/* Its next attempt has begun. */
+static void
+until_restarted(struct world *w, struct job *job, unsigned attempt)
+{
+	until_started(w, job);
+	ck_assert(!job->is_done);
+	ck_assert_uint_eq(job->run.attempt, attempt);
+	job->is_started = false;
+}
+
+START_TEST(who_has_done_nothing_or_is_idempotent_runs_again)
 {
 	struct world *w = world_new(NULL);
-	struct hook_code other = w->code;
-	struct job *untold, *silent;
+	const struct hook_rules idempotent = {.is_idempotent = true};
+	struct hook_code other = w->code, repeatable;
+	struct job *innocent, *repeated;
 
 	other.hook_id = 2;
+	repeatable = other;
+	repeatable.hook_id = 3;
+	repeatable.rules = &idempotent;
 	w->pool->cores = 1;
-	untold = run_code(w, &other, "untold");
-	silent = run_code(w, &other, "silent");
+	innocent = run_code(w, &other, "wait");
+	repeated = run_code(w, &repeatable, "touch");
+	until_restarted(w, innocent, 1);
+	until_restarted(w, repeated, 1);
 	run(w, "crash");
-	until_done(w, 2);
-	ck_assert_int_eq(untold->outcome.status, EXEC_INTERRUPTED);
-	ck_assert_uint_eq(untold->run.attempt, 1);
-	ck_assert_uint_eq(silent->run.attempt, 2); /* begins again elsewhere */
+	until_restarted(w, innocent, 2);
+	until_restarted(w, repeated, 2);
+	workers_cancel(w->pool, &innocent->run, RUN_INTERRUPTED);
+	workers_cancel(w->pool, &repeated->run, RUN_INTERRUPTED);
+	until_done(w, 3);
+	world_free(w);
+}
+END_TEST
+
+START_TEST(restarts_are_bounded)
+{
+	struct world *w = world_new(NULL);
+	struct hook_code bad[4];
+	struct job *innocent;
+
+	w->pool->cores = 1;
+	innocent = run(w, "wait");
+	for (unsigned i = 0; i < 4; i++) {
+		until_restarted(w, innocent, 1 + i);
+		bad[i] = w->code;
+		bad[i].hook_id = 10 + i;
+		run_code(w, &bad[i], "crash");
+	}
+	until_done(w, 5);
+	ck_assert_int_eq(innocent->outcome.status, EXEC_INTERRUPTED);
 	world_free(w);
 }
 END_TEST
@@ -497,15 +534,22 @@ END_TEST
 START_TEST(the_zygote_may_die)
 {
 	struct world *w = world_new(NULL);
-	struct job *waiting = run(w, "wait");
+	struct job *waiting = run(w, "wait"), *touched = run(w, "touch"), *hang = run(w, "hang");
 
-	until_started(w, waiting);
+	w->pool->grace_ms = GRACE_MS;
+	until_restarted(w, waiting, 1);
+	until_started(w, touched);
+	until_restarted(w, hang, 1);
 	ck_assert_int_eq(kill(w->pool->zygote_pid, SIGKILL), 0);
-	until_done(w, 1);
-	ck_assert_int_eq(waiting->outcome.status, EXEC_INTERRUPTED);
+	until_restarted(w, waiting, 2);
+	until_restarted(w, hang, 2); /* nobody is guilty */
+	ck_assert(touched->is_done);
+	ck_assert_int_eq(touched->outcome.status, EXEC_INTERRUPTED);
+	workers_cancel(w->pool, &waiting->run, RUN_INTERRUPTED);
+	workers_cancel(w->pool, &hang->run, RUN_INTERRUPTED);
 	run(w, "ok");
-	until_done(w, 2);
-	ck_assert_int_eq(w->jobs[1].outcome.status, EXEC_SUCCESS);
+	until_done(w, 4);
+	ck_assert_int_eq(w->jobs[3].outcome.status, EXEC_SUCCESS);
 	world_free(w);
 }
 END_TEST
@@ -866,7 +910,8 @@ make_suite(void)
 	t = tcase_create("ends");
 	tcase_set_timeout(t, 30);
 	tcase_add_test(t, a_crash_is_told_to_the_guilty);
-	tcase_add_test(t, what_had_begun_untold_is_not_repeated);
+	tcase_add_test(t, who_has_done_nothing_or_is_idempotent_runs_again);
+	tcase_add_test(t, restarts_are_bounded);
 	tcase_add_test(t, a_hook_that_crashed_runs_alone_until_edited);
 	tcase_add_test(t, a_run_that_hangs_is_killed);
 	tcase_add_test(t, others_pass_by_a_worker_that_hangs);

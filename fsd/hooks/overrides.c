@@ -9,6 +9,7 @@
 #include "base/file.h"
 #include "base/mem.h"
 #include "fsd/lane.h"
+#include "fsd/workers/workers.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -192,9 +193,9 @@ check_override(struct hook *hook, struct err *err)
 	return hook->current ? hook_effective(hook, hook->script, &settings, err) : 0;
 }
 
-int
-hook_override_write(struct hook *hook, enum hook_setting setting, const char *text,
-	hook_ready_fn *done, void *arg, struct err *err)
+static int
+write_override(struct hook *hook, enum hook_setting setting, const char *text, hook_ready_fn *done,
+	void *arg, struct err *err)
 {
 	AUTO(free) char *before = mem_strdup(hook->overrides.text[setting]);
 	struct conf_job *job;
@@ -213,6 +214,68 @@ hook_override_write(struct hook *hook, enum hook_setting setting, const char *te
 	job->done = done;
 	job->arg = arg;
 	lane_submit(hook->hooks->opt.files, &job->job);
+	return 0;
+}
+
+/* ---- conditions ------------------------------------------------------------------------------ */
+
+/* Regular expressions are users' code: a worker judges them. */
+struct judging {
+	struct hook *hook;
+	char *text;
+	hook_ready_fn *done;
+	void *arg;
+};
+
+static void
+on_judged(void *arg, int code, const char *meta, const struct err *err)
+{
+	struct judging *j = arg;
+	struct err why = {0};
+
+	(void)meta;
+	if (code == 0) {
+		code = write_override(
+			j->hook, SETTING_RULES + RULE_MATCH, j->text, j->done, j->arg, &why);
+		err = &why;
+	}
+	if (code < 0)
+		j->done(j->arg, code, err);
+	free(j->text);
+	free(j);
+}
+
+static void
+judge(struct hook *hook, const char *text, hook_ready_fn *done, void *arg)
+{
+	static const char script[] = "return {execute = print}";
+	const struct hooks_services *services = &hook->hooks->opt.services;
+	AUTO(free) char *path = mem_printf("ctl/hooks/%s/match", hook->label);
+	struct check_request req = {.path = path,
+		.source = script,
+		.source_len = sizeof(script) - 1,
+		.lib_dirs = "",
+		.match = text,
+		.uid = hook->current ? hook->current->code.uid : geteuid(),
+		.gid = hook->current ? hook->current->code.gid : getegid()};
+	struct judging *j = NEW(struct judging);
+
+	*j = (struct judging){hook, mem_strdup(text), done, arg};
+	services->check(services->arg, &req, on_judged, j);
+}
+
+int
+hook_override_write(struct hook *hook, enum hook_setting setting, const char *text,
+	hook_ready_fn *done, void *arg, struct err *err)
+{
+	AUTO(hook_settings) struct hook_settings settings = {0};
+	bool is_empty = !text[strspn(text, " \t\r\n")];
+
+	if (!is_empty && hook_setting_parse(&settings, setting, text, err) != 0)
+		return -EINVAL;
+	if (!settings.rules.match)
+		return write_override(hook, setting, text, done, arg, err);
+	judge(hook, text, done, arg);
 	return 0;
 }
 

@@ -66,7 +66,7 @@ take_match(struct script *s, struct frame *f)
 	struct err err;
 
 	if (match_new(text, &s->match, &err) < 0)
-		s->match_error = mem_printf("match, %s", err.msg);
+		s->match_error = mem_strdup(err.msg);
 }
 
 static void
@@ -211,6 +211,15 @@ set_no_event(struct invocation *inv)
 		.count = 1};
 }
 
+/* A check has the place in its path. */
+static void
+fail_match(struct invocation *inv, const char *error)
+{
+	AUTO(free) char *text = mem_printf("%s%s", inv->is_check ? "" : "match, ", error);
+
+	invocation_fail(inv, text);
+}
+
 static void
 begin(struct worker *w, struct script *s, struct invocation *inv)
 {
@@ -218,7 +227,7 @@ begin(struct worker *w, struct script *s, struct invocation *inv)
 	int r;
 
 	if (s->match_error) {
-		invocation_fail(inv, s->match_error);
+		fail_match(inv, s->match_error);
 		return;
 	}
 	r = take_state(w, s, &inv->state, &err);

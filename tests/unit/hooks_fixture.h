@@ -27,6 +27,7 @@ struct held_check {
 	void (*done)(void *arg, int code, const char *meta, const struct err *err);
 	void *arg;
 	char *source;
+	bool is_refused; /* its conditions, which contain "~ (" */
 };
 
 struct hooks_fixture {
@@ -52,7 +53,10 @@ fixture_answer(const struct held_check *check)
 {
 	struct err err = {0};
 
-	if (check->source[0] == '{')
+	if (check->is_refused)
+		check->done(check->arg, err_set(&err, EINVAL, "line 1: a parenthesis is open"),
+			NULL, &err);
+	else if (check->source[0] == '{' || !strncmp(check->source, "return ", 7))
 		check->done(check->arg, 0, check->source, NULL);
 	else
 		check->done(check->arg, err_set(&err, EINVAL, "hooks/x.lua:1: unexpected symbol"),
@@ -77,7 +81,8 @@ fixture_check(void *arg, const struct check_request *req,
 	void (*done)(void *arg, int code, const char *meta, const struct err *err), void *done_arg)
 {
 	struct hooks_fixture *f = arg;
-	struct held_check check = {done, done_arg, mem_strndup(req->source, req->source_len)};
+	struct held_check check = {done, done_arg, mem_strndup(req->source, req->source_len),
+		req->match && strstr(req->match, "~ (")};
 
 	f->checks++;
 	if (f->is_holding) {

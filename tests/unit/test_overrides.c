@@ -162,6 +162,27 @@ START_TEST(test_refused_value_changes_nothing)
 }
 END_TEST
 
+/* Only a worker can judge them. */
+START_TEST(test_conditions_are_judged_before_they_are_kept)
+{
+	enum hook_setting match = SETTING_RULES + RULE_MATCH;
+
+	fixture_save(&f, "hooks/a.lua", "{\"event_type\":\"t\"}");
+	fixture_await(&f, "a", "ok");
+	ck_assert_int_eq(set("a", match, "host"), -EINVAL); /* not even one */
+	ck_assert_uint_eq(f.checks, 1);
+	ck_assert_int_eq(set("a", match, "host ~ ("), -EINVAL);
+	ck_assert_uint_eq(f.checks, 2);
+	ck_assert_uint_eq(fixture_hook(&f, "a")->version, 1);
+	assert_conf("a", "");
+	ck_assert_int_eq(set("a", match, "host ~ ^a"), 0);
+	ck_assert_str_eq(fixture_hook(&f, "a")->current->code.rules->match, "host ~ ^a");
+	ck_assert_int_eq(set("a", match, "off"), 0);
+	ck_assert_uint_eq(f.checks, 3);
+	ck_assert_ptr_null(fixture_hook(&f, "a")->current->code.rules->match);
+}
+END_TEST
+
 START_TEST(test_disable_reaches_the_last_good_version)
 {
 	fixture_save(&f, "hooks/a.lua", "{\"event_type\":\"t\"}");
@@ -303,6 +324,7 @@ main(void)
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_test(tc, test_override_takes_effect_and_is_kept);
 	tcase_add_test(tc, test_refused_value_changes_nothing);
+	tcase_add_test(tc, test_conditions_are_judged_before_they_are_kept);
 	tcase_add_test(tc, test_disable_reaches_the_last_good_version);
 	tcase_add_test(tc, test_overrides_survive_a_restart);
 	tcase_add_test(tc, test_override_that_cannot_be_written_is_taken_back);

@@ -267,11 +267,24 @@ json() { jq -er "$1" <<<"$output"; }
 	out sloth-runner events list --limit 2
 	[[ ${lines[1]} == mine-5* ]]
 	[[ ${lines[2]} == mine-4* ]]
-	[[ $errors == "showing 2 of "*"--limit"* ]]
-	out sloth-runner events list --type 'custom.n[12]' -o json
+	[[ $errors == "showing the newest 2; older ones: --before mine-4, or --all"* ]]
+	out sloth-runner events list --limit 2 --before mine-4 -o json
+	[ "$(json 'map(.id)|join(" ")')" = "mine-3 mine-2" ]
+	out sloth-runner events list --all --type 'custom.*' -o json
+	[ "$(json length)" = 5 ]
+	[ -z "$errors" ]
+	out sloth-runner events list --type 'custom.n*' --before mine-3 -o json
 	[ "$(json 'map(.id)|join(" ")')" = "mine-2 mine-1" ]
 	out sloth-runner events list --status failed -o json
 	[ "$output" = "[]" ]
+	sloth-runner events emit custom.said note='a "word" here' --id said >/dev/null
+	out sloth-runner events list --text '"word' --since 1h -o json
+	[ "$(json 'map(.id)|join(" ")')" = said ]
+	out sloth-runner events list --until 1h -o json
+	[ "$output" = "[]" ]
+	out sloth-runner events list --status lost
+	[ "$status" -eq 2 ]
+	[[ $errors == *"none of pending, processing, completed, failed"* ]]
 }
 
 @test "bad events are refused with the reason" {

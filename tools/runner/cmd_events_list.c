@@ -1,65 +1,80 @@
-/* `events list`: the newest events first.  What is left out by a limit is said, never hidden: on
- * standard error, so that the table and the JSON stay what they are.
+/* `events list`: stored events, the newest first, by what events/query can be asked.  What is left
+ * out by the limit is said, never hidden: on standard error, so that the table and the JSON stay
+ * what they are.
  */
 #include "tools/runner/commands.h"
 
 #include "base/auto.h"
 #include "base/mem.h"
 #include "tools/runner/event.h"
+#include "tools/runner/ids.h"
 #include "tools/runner/mount.h"
 #include "tools/runner/print.h"
 
-#include <fnmatch.h>
 #include <stdio.h>
 #include <string.h>
 
 #define LIMIT_TEXT "50"
 
-/* Whether the event is one of those asked for; --type may be a pattern such as task.*. */
-static bool
-is_wanted(const struct args *args, const json_t *event)
+/* ---- the question ---------------------------------------------------------------------------- */
+
+/* A word of the question, quoted so that any text stays one word. */
+static void
+add_word(struct sbuf *line, const char *name, const char *value)
 {
-	static const char *const filters[] = {"type", "status", "stack"};
-
-	for (size_t i = 0; i < sizeof(filters) / sizeof(filters[0]); i++) {
-		const char *wanted = args_str(args, filters[i]);
-
-		if (wanted && fnmatch(wanted, json_text(event, filters[i]), 0))
-			return false;
+	sbuf_printf(line, "%s%s=\"", line->len ? " " : "", name);
+	for (; *value; value++) {
+		if (*value == '"' || *value == '\\')
+			sbuf_addc(line, '\\');
+		sbuf_addc(line, *value == '\n' ? ' ' : *value);
 	}
-	return true;
+	sbuf_addc(line, '"');
 }
 
-/* The newest `limit` wanted events.  *ret_found counts the wanted ones beyond the limit too, as far
- * as that is known: without a filter every name counts and no more files are read. */
+/* The words of the flags typed; --before may be a part of an id. */
 static int
-collect(const struct args *args, const struct mount *mount, json_t *list, size_t *ret_found,
-	struct err *err)
+make_question(
+	const struct args *args, const struct mount *mount, struct sbuf *line, struct err *err)
 {
-	AUTO(names) struct names ids = {0};
-	size_t limit = args_count(args, "limit"), found = 0;
-	bool is_filtered =
-		args_has(args, "type") || args_has(args, "status") || args_has(args, "stack");
-	int result = mount_events(mount, &ids, err);
+	static const char *const words[] = {
+		"type", "status", "stack", "severity", "hook", "text", "since", "until"};
+	const char *before = args_str(args, "before");
 
-	for (size_t i = 0; i < ids.count && !result; i++) {
-		AUTO(json) json_t *event = NULL;
+	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+		if (args_str(args, words[i]))
+			add_word(line, words[i], args_str(args, words[i]));
+	if (before) {
+		AUTO(free) char *id = NULL;
+		int result = ids_find_event(mount, before, &id, err);
 
-		if (!is_filtered && json_array_size(list) == limit) {
-			found = ids.count;
-			break;
-		}
-		result = event_read(mount, ids.list[i], &event, err);
-		if (result == -ENOENT)
-			result = 0; /* deleted since the listing */
-		if (!event || !is_wanted(args, event))
-			continue;
-		found++;
-		if (json_array_size(list) < limit)
-			(void)json_array_append(list, event);
+		if (result)
+			return result;
+		add_word(line, "before", id);
 	}
-	*ret_found = found;
-	return result;
+	add_word(line, "limit", args_bool(args, "all") ? "all" : args_str(args, "limit"));
+	return 0;
+}
+
+/* ---- the answer ------------------------------------------------------------------------------ */
+
+struct answer {
+	json_t *list;
+	bool is_cut; /* there are older ones */
+};
+
+static int
+on_line(void *arg, const char *line, struct err *err)
+{
+	struct answer *answer = arg;
+	AUTO(json) json_t *json = json_loads(line, 0, NULL);
+
+	if (!json)
+		return err_set(err, EIO, "events/query gave a line that is not JSON: %.80s", line);
+	if (json_object_get(json, "id"))
+		(void)json_array_append(answer->list, json);
+	else
+		answer->is_cut = json_is_string(json_object_get(json, "next"));
+	return 0;
 }
 
 static void
@@ -80,27 +95,41 @@ print_table(const json_t *list)
 	table_print(table);
 }
 
+static void
+tell_rest(const struct answer *answer)
+{
+	size_t count = json_array_size(answer->list);
+
+	if (answer->is_cut)
+		(void)fprintf(stderr, "showing the newest %zu; older ones: --before %s, or --all\n",
+			count, json_text(json_array_get(answer->list, count - 1), "id"));
+}
+
 static int
 list_run(const struct args *args, struct err *err)
 {
 	AUTO(mount) struct mount mount = {0};
 	AUTO(json) json_t *list = json_array();
-	size_t found = 0;
+	AUTO(sbuf) struct sbuf question = {0};
+	AUTO(free) char *path = NULL;
+	struct answer answer = {.list = list};
 	int result = mount_find(args, &mount, err);
 
 	if (!result)
-		result = collect(args, &mount, list, &found, err);
+		result = make_question(args, &mount, &question, err);
+	if (result)
+		return result;
+	path = mount_path(&mount, PLACE_EVENTS_QUERY, NULL, NULL);
+	result = mount_follow(&mount, path, sbuf_str(&question), on_line, &answer, err);
 	if (result)
 		return result;
 	if (print_is_json(args))
 		print_json(list);
-	else if (!found)
+	else if (!json_array_size(list))
 		(void)printf("No events.\n");
 	else
 		print_table(list);
-	if (found > json_array_size(list))
-		(void)fprintf(stderr, "showing %zu of the newest %zu; use --limit for more\n",
-			json_array_size(list), found);
+	tell_rest(&answer);
 	return EXIT_OK;
 }
 
@@ -111,6 +140,8 @@ static const struct flag list_flags[] = {
 		.value = "N",
 		.preset = LIMIT_TEXT,
 		.help = "how many at most"},
+	{.name = "all", .kind = FLAG_BOOL, .help = "without a limit"},
+	{.name = "before", .kind = FLAG_STR, .value = "ID", .help = "only older than this one"},
 	{.name = "type",
 		.letter = 't',
 		.kind = FLAG_STR,
@@ -118,21 +149,30 @@ static const struct flag list_flags[] = {
 		.help = "only this type; patterns such as task.* too"},
 	{.name = "status",
 		.letter = 's',
-		.kind = FLAG_WORD,
-		.value = "pending|processing|completed|failed",
-		.help = "only these"},
+		.kind = FLAG_STR,
+		.value = "STATUS",
+		.help = "pending, processing, completed or failed; with --hook, the hook's own"},
 	{.name = "stack", .kind = FLAG_STR, .value = "STACK", .help = "only this stack's"},
+	{.name = "severity", .kind = FLAG_STR, .value = "WORD", .help = "only of this severity"},
+	{.name = "hook", .kind = FLAG_STR, .value = "NAME", .help = "only what this hook matched"},
+	{.name = "text", .kind = FLAG_STR, .value = "TEXT", .help = "only with this in their data"},
+	{.name = "since",
+		.kind = FLAG_STR,
+		.value = "TIME",
+		.help = "how long ago (90m, 7d), or 2026-01-31T12:00:00Z"},
+	{.name = "until", .kind = FLAG_STR, .value = "TIME", .help = "the same, as the end"},
 	FLAG_OUTPUT,
 	{0},
 };
 
 const struct cmd cmd_events_list = {
 	.name = "list",
+	.also = "ls",
 	.flags = list_flags,
-	.summary = "List the newest events",
-	.text = "Looks at the events that the mount's events/ lists (config/events_window).",
+	.summary = "List events, the newest first",
+	.text = "Asks events/query, so the flags find any stored event, however old.",
 	.examples = "sloth-runner events list --limit 20\n"
-		    "sloth-runner events list --type task.failed --status failed\n"
-		    "sloth-runner events list -o json",
+		    "sloth-runner events list --type 'task.*' --status failed --since 24h\n"
+		    "sloth-runner events list --hook alert --status timeout --all -o json",
 	.run = list_run,
 };

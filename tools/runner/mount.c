@@ -34,6 +34,7 @@ static const char *const paths[] = {
 	[PLACE_STREAM] = "/events/stream",
 	[PLACE_EVENTS] = "/events",
 	[PLACE_EVENTS_CLEANUP] = "/events/cleanup",
+	[PLACE_EVENTS_QUERY] = "/events/query",
 	[PLACE_EVENT_TYPES] = "/events/types",
 	[PLACE_EVENT] = "/events/*",
 	[PLACE_EVENT_JSON] = "/events/*/event.json",

@@ -299,8 +299,8 @@ START_TEST(conditions_from_outside_are_checked)
 	struct outcome o = check_with("return {execute = print}", "a = 1\nb ~ (");
 
 	ck_assert_int_eq(o.type, MSG_DONE);
-	ck_assert_msg(
-		strstr(o.error, "hooks/x.lua: line 2: the regular expression is wrong"), "%s", o.error);
+	ck_assert_msg(strstr(o.error, "hooks/x.lua: line 2: the regular expression is wrong"), "%s",
+		o.error);
 	outcome_fini(&o);
 	o = check_with("return {execute = print}", "a = 1\nb ~ ()");
 	ck_assert_int_eq(o.type, MSG_META);

@@ -100,7 +100,7 @@ bool
 envelope_name_taken(const char *name)
 {
 	static const char *const taken[] = {"emit", "stream", "log", "log.d", "query", "latest",
-		"types", "queue", "by-status", "by-type", "cleanup"};
+		"types", "queue", "by-status", "by-type", "cleanup", "replay"};
 	size_t i;
 
 	for (i = 0; i < sizeof(taken) / sizeof(taken[0]); i++)

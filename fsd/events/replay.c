@@ -2,12 +2,19 @@
  *
  * `1` runs every hook that matches now, `hook=NAME` only that one.  The copy has an id of its own,
  * names the original as its cause and as what it replays, and is read back on the same open file.
+ * With `dry=1` nothing is dispatched, and what is read back is what each hook would do.
  */
+#include "fsd/events/replay.h"
+
+#include "base/auto.h"
 #include "base/clock.h"
 #include "base/mem.h"
 #include "fsd/events/dispatcher.h"
+#include "fsd/events/filter.h"
 #include "fsd/events/room.h"
 #include "fsd/events/view.h"
+#include "fsd/events/why.h"
+#include "fsd/hooks/hooks.h"
 #include "fsd/tree/room.h"
 #include "handlers.h"
 
@@ -17,42 +24,10 @@
 
 #define LABEL_MAX 129 /* <hook>@<stack> */
 
-struct replay {
-	struct treq *req;
-	struct event *ev; /* the copy */
-	struct handle *h;
-	size_t len;
-};
+/* ---- what both do ---------------------------------------------------------------------------- */
 
-static bool
-is_label(const char *text, size_t len)
-{
-	size_t i;
-
-	for (i = 0; i < len; i++)
-		if ((unsigned char)text[i] <= ' ' || text[i] == '/' || text[i] == 0x7F)
-			return false;
-	return len > 0 && len <= LABEL_MAX;
-}
-
-/* Returns 0 with the hook's label or NULL for all. */
-static int
-parse_verb(const char *data, size_t len, char **ret_hook, struct err *err)
-{
-	while (len > 0 && (data[len - 1] == '\n' || data[len - 1] == ' '))
-		len--;
-	if (len == 1 && data[0] == '1') {
-		*ret_hook = NULL;
-		return 0;
-	}
-	if (len <= 5 || memcmp(data, "hook=", 5) != 0 || !is_label(data + 5, len - 5))
-		return err_set(err, EINVAL, "write 1 or hook=NAME to replay the event");
-	*ret_hook = mem_strndup(data + 5, len - 5);
-	return 0;
-}
-
-static struct event *
-copy_event(const struct event *ev, uid_t uid)
+struct event *
+replay_copy(const struct event *ev, const char *hook, uid_t uid)
 {
 	struct event *copy = NEW(struct event);
 	char id[EVENT_ID_MAX + 1];
@@ -70,10 +45,133 @@ copy_event(const struct event *ev, uid_t uid)
 	copy->run_id = mem_strdup(ev->run_id);
 	copy->severity = mem_strdup(ev->severity);
 	copy->source = mem_strdup(ev->source);
+	copy->replay_hook = mem_strdup(hook);
 	copy->data = mem_strndup(ev->data, ev->data_len);
 	copy->data_len = ev->data_len;
 	return copy;
 }
+
+/* Whether the hook would run for the event if it were accepted now. */
+static bool
+runs_now(const struct events *events, const struct event *ev, const char *hook)
+{
+	struct event now = *ev;
+
+	now.seq = events_next_seq(events);
+	return !events->dispatcher || dispatcher_would_run(events->dispatcher, &now, hook);
+}
+
+int
+replay_check(struct events *events, const struct event *ev, const char *hook, struct err *err)
+{
+	char id[EVENT_ID_MAX + 1];
+
+	event_id_text(ev, id);
+	if (events->is_stopping)
+		return err_set(err, ESHUTDOWN, "the master is stopping: replay it later");
+	if (ev->depth + 1 > EVENT_DEPTH_MAX)
+		return err_set(err, ELOOP, "event '%s' is the end of a chain of %d causes", id,
+			EVENT_DEPTH_MAX);
+	if (hook && !runs_now(events, ev, hook))
+		return err_set(err, EINVAL, "hook '%s' does not run for event '%s'", hook, id);
+	return 0;
+}
+
+struct foretelling {
+	const char *hook;
+	foretold_fn *fn;
+	void *arg;
+};
+
+static void
+foretell_one(void *arg, const struct hook_stance *stance)
+{
+	const struct foretelling *f = arg;
+	struct foretold what = {.hook = stance->label,
+		.word = hook_stance_name(stance->kind),
+		.why = stance->why,
+		.stack = stance->stack,
+		.is_match = stance->kind == HOOK_MATCHES};
+
+	if (f->hook && strcmp(f->hook, stance->label) != 0)
+		return;
+	if (what.is_match)
+		what.word = "run";
+	f->fn(f->arg, &what);
+}
+
+void
+replay_foretell(
+	struct events *events, const struct event *ev, const char *hook, foretold_fn *fn, void *arg)
+{
+	struct event now = *ev;
+	struct foretelling f = {.hook = hook, .fn = fn, .arg = arg};
+
+	now.seq = events_next_seq(events);
+	if (events->hooks)
+		hooks_explain(events->hooks, &now, foretell_one, &f);
+}
+
+/* ---- the verb -------------------------------------------------------------------------------- */
+
+struct verb {
+	char *hook; /* NULL: all */
+	bool is_dry;
+};
+
+static bool
+is_label(const char *text)
+{
+	size_t len = strlen(text), i;
+
+	for (i = 0; i < len; i++)
+		if ((unsigned char)text[i] <= ' ' || text[i] == '/' || text[i] == 0x7F)
+			return false;
+	return len > 0 && len <= LABEL_MAX;
+}
+
+static bool
+take_word(struct verb *verb, const char *word)
+{
+	if (strncmp(word, "hook=", 5) == 0 && is_label(word + 5) && !verb->hook)
+		verb->hook = mem_strdup(word + 5);
+	else if (strcmp(word, "dry=1") == 0)
+		verb->is_dry = true;
+	else
+		return strcmp(word, "1") == 0 || strcmp(word, "dry=0") == 0;
+	return true;
+}
+
+static int
+parse_verb(const char *data, size_t len, struct verb *ret_verb, struct err *err)
+{
+	AUTO(free) char *text = mem_strndup(data, len);
+	struct verb verb = {0};
+	char *rest = text, *word;
+	bool has_any = false;
+
+	while ((word = filter_word(&rest))) {
+		if (!take_word(&verb, word))
+			break;
+		has_any = true;
+	}
+	if (!word && has_any) {
+		*ret_verb = verb;
+		return 0;
+	}
+	free(verb.hook);
+	return err_set(err, EINVAL,
+		"write 1 or hook=NAME to replay the event, with dry=1 to be told what would run");
+}
+
+/* ---- one event ------------------------------------------------------------------------------- */
+
+struct replay {
+	struct treq *req;
+	struct event *ev; /* the copy */
+	struct handle *h;
+	size_t len;
+};
 
 static void
 on_committed(void *arg, int code, const struct err *err)
@@ -90,45 +188,55 @@ on_committed(void *arg, int code, const struct err *err)
 	free(replay);
 }
 
-/* Whether the hook would run for the event if it were accepted now. */
-static bool
-runs_now(const struct events *events, const struct event *ev, const char *hook)
-{
-	struct event now = *ev;
+struct dry {
+	struct sbuf *out;
+	const char *wall; /* "" sees all */
+};
 
-	now.seq = events_next_seq(events);
-	return !events->dispatcher || dispatcher_would_run(events->dispatcher, &now, hook);
+static void
+add_foretold(void *arg, const struct foretold *what)
+{
+	const struct dry *dry = arg;
+
+	if (!dry->wall[0] || !what->stack[0] || strcmp(dry->wall, what->stack) == 0)
+		why_line(dry->out, what->hook, what->word, what->why);
+}
+
+static void
+answer_dry(struct handle *h, const struct view *view, const char *hook)
+{
+	AUTO(sbuf) struct sbuf out = {0};
+	struct dry dry = {.out = &out, .wall = node_stack(handle_node(h))};
+
+	replay_foretell(view->events, view->ev, hook, add_foretold, &dry);
+	if (out.len == 0)
+		sbuf_adds(&out, "no hook would run\n");
+	handle_push(h, out.data, out.len);
 }
 
 static int
 replay_write(struct handle *h, const char *data, size_t len, struct treq *req, struct err *err)
 {
 	const struct view *view = node_pinned(handle_node(h), &events_set);
-	struct events *events = view->events;
 	struct replay *replay;
-	char *hook = NULL;
-	int code;
+	struct verb verb = {0};
+	int code = parse_verb(data, len, &verb, err);
 
-	if (events->is_stopping)
-		return err_set(err, ESHUTDOWN, "the master is stopping: replay it later");
-	if (view->ev->depth + 1 > EVENT_DEPTH_MAX)
-		return err_set(err, ELOOP, "event '%s' is the end of a chain of %d causes",
-			view->id, EVENT_DEPTH_MAX);
-	code = parse_verb(data, len, &hook, err);
 	if (code < 0)
 		return code;
-	if (hook && !runs_now(events, view->ev, hook)) {
-		code = err_set(
-			err, EINVAL, "hook '%s' does not run for event '%s'", hook, view->id);
-		free(hook);
-		return code;
+	code = verb.is_dry ? 0 : replay_check(view->events, view->ev, verb.hook, err);
+	if (code < 0 || verb.is_dry) {
+		if (verb.is_dry)
+			answer_dry(h, view, verb.hook);
+		free(verb.hook);
+		return code < 0 ? code : (int)len;
 	}
 	replay = NEW(struct replay);
 	*replay = (struct replay){.req = req, .h = h, .len = len};
-	replay->ev = copy_event(view->ev, treq_uid(req));
-	replay->ev->replay_hook = hook;
-	events_accept(
-		events, &(struct event *){event_ref(replay->ev)}, 1, NULL, on_committed, replay);
+	replay->ev = replay_copy(view->ev, verb.hook, treq_uid(req));
+	free(verb.hook);
+	events_accept(view->events, &(struct event *){event_ref(replay->ev)}, 1, NULL, on_committed,
+		replay);
 	return TREE_PARKED;
 }
 

@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
-# Ten SIGKILLs of the daemon at random moments under load; then the client's record of acknowledged events
-# is held against the store.
+# Ten SIGKILLs of the daemon at random moments under load, and in the long run two hundred of it, its zygote
+# and its workers; then the client's record of acknowledged events is held against the store.
 
 load ../e2e/functions
 load_pids=()
@@ -36,6 +36,19 @@ query() { sqlite3 -readonly "$STATE/hooks.db" "$1"; }
 # Terminal states, to be compared with the same later: none may change.
 remember_final() { query "SELECT id, status FROM events WHERE status IN ('completed','failed')" >"$1"; }
 
+zygote() { pgrep -P "$FSD_PID" -f -- --zygote; }
+
+# kill_one: the daemon; in the long run also the zygote or a worker.
+kill_one() {
+	local victim
+	case ${SLOTH_TEST_LONG:+$((RANDOM % 4))} in
+	2) victim=$(zygote) ;;
+	3) victim=$(pgrep -P "$(zygote)" | shuf -n 1) ;;
+	*) kill_fsd && return ;;
+	esac
+	[ -z "$victim" ] || kill -KILL "$victim" # none there yet: a round without a death
+}
+
 now_ms() { echo "${EPOCHREALTIME%???}" | tr -d .,; }
 
 @test "A22: acknowledged events survive $ROUNDS SIGKILLs, each with its records" {
@@ -58,9 +71,9 @@ now_ms() { echo "${EPOCHREALTIME%???}" | tr -d .,; }
 		pause_ms=$((50 + RANDOM % 1451))
 		read -rt "$(printf '%d.%03d' $((pause_ms / 1000)) $((pause_ms % 1000)))" <> <(:) || true
 		remember_final "$BATS_TEST_TMPDIR/final.$round"
-		kill_fsd
+		kill_one
 		up_ms=$((up_ms + $(now_ms) - begin_ms))
-		start_fsd --set workers=100 # no human between
+		[ -n "$FSD_PID" ] || start_fsd --set workers=100 # no human between
 	done
 	kill "${load_pids[@]}"
 	wait "${load_pids[@]}" 2>/dev/null || true

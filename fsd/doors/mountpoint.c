@@ -1,6 +1,8 @@
 /* The mountpoint.  A master that was killed leaves a mount behind on which every call fails with
  * ENOTCONN, mkdir and mount included, so it is looked for first, in the kernel's table and not by
- * stat: stat on a mount whose server hangs would hang too.
+ * stat: stat on a mount whose server hangs would hang too.  Who serves a mount that is there is
+ * asked by a process of its own, which is left behind when no answer comes: a thread that waits for
+ * a server may keep even the end of its process waiting.
  */
 #include "fsd/doors/mountpoint.h"
 
@@ -9,17 +11,21 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <spawn.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mount.h>
+#include <sys/pidfd.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
-#define OUR_TYPE "fuse.sloth"
+#define OUR_TYPE  "fuse.sloth"
+#define ANSWER_MS 5000
 
 extern char **environ;
 
@@ -110,12 +116,41 @@ mountpoint_detach(const char *path)
 	return errno == EPERM ? run_fusermount(path) : -errno;
 }
 
+/* Whether the server of a mount answers: 0, -ENOTCONN when it is dead, -ETIMEDOUT when it hangs. */
+static int
+ask_server(const char *path)
+{
+	pid_t pid = fork();
+	AUTO(fd) int pidfd = -1;
+	struct pollfd end;
+	int status;
+
+	if (pid < 0)
+		return -errno;
+	if (pid == 0) {
+		struct statfs st;
+
+		(void)close_range(0, ~0U, 0); /* the lock of our state above all */
+		/* not stat: the kernel answers that from its cache even for a dead server */
+		_exit(statfs(path, &st) < 0 ? errno : 0);
+	}
+	pidfd = pidfd_open(pid, 0);
+	end = (struct pollfd){.fd = pidfd, .events = POLLIN};
+	if (pidfd >= 0 && poll(&end, 1, ANSWER_MS) == 0) {
+		(void)kill(pid, SIGKILL); /* our child, not reaped: nobody else has its number */
+		return -ETIMEDOUT;
+	}
+	while (waitpid(pid, &status, 0) < 0)
+		if (errno != EINTR)
+			return -errno;
+	return WIFEXITED(status) ? -WEXITSTATUS(status) : -EINTR;
+}
+
 /* Detach what is dead and ours; refuse what lives. */
 static int
 clear_mount(const char *path, struct err *err)
 {
 	char type[64];
-	struct statfs st;
 	int rc = mounted_type(path, type, sizeof(type), err);
 
 	if (rc < 0 || !type[0])
@@ -125,8 +160,13 @@ clear_mount(const char *path, struct err *err)
 			"%s: a file system of type '%s' is mounted there; choose another place "
 			"with --mount or SLOTH_RUNNER_MOUNT",
 			path, type);
-	/* not stat: the kernel answers that from its cache for a moment, even for a dead server */
-	if (statfs(path, &st) == 0 || errno != ENOTCONN)
+	rc = ask_server(path);
+	if (rc == -ETIMEDOUT)
+		return err_set(err, EBUSY,
+			"%s: the master that serves this mount does not answer; end it, or choose "
+			"another place with --mount or SLOTH_RUNNER_MOUNT",
+			path);
+	if (rc != -ENOTCONN)
 		return err_set(err, EBUSY,
 			"%s: another master serves this mount; stop it, or choose another place "
 			"with "

@@ -93,3 +93,17 @@ refused_beside() {
 	[ -e "$MNT/version" ]
 	[ ! -e "/proc/$(cat "$BATS_TEST_TMPDIR/state2/master.lock")" ]
 }
+
+@test "a master that hangs keeps its mount, and who wants it is told within seconds" {
+	start_fsd
+	kill -STOP "$FSD_PID"
+	status=0
+	timeout -k 1 60 sloth-fsd --foreground --state "$BATS_TEST_TMPDIR/state2" --mount "$MNT" >"$BATS_TEST_TMPDIR/second" 2>&1 </dev/null 3>&- || status=$?
+	kill -CONT "$FSD_PID"
+	cat "$BATS_TEST_TMPDIR/second"
+	[ "$status" -eq 1 ]
+	[ "$(wc -l <"$BATS_TEST_TMPDIR/second")" -eq 1 ]
+	grep -q "$MNT: .* does not answer" "$BATS_TEST_TMPDIR/second"
+	[ "$(grep -c " $MNT fuse" /proc/self/mounts)" -eq 1 ]
+	[ -e "$MNT/version" ]
+}

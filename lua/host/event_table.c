@@ -121,7 +121,7 @@ event_push(lua_State *L, struct invocation *inv)
 	const struct host_event *ev = &inv->event;
 	int event;
 
-	lua_createtable(L, 0, 16);
+	lua_createtable(L, 0, 8); /* what most events have */
 	event = lua_gettop(L);
 	set_text(L, "id", ev->id);
 	set_text(L, "type", ev->type);

@@ -103,6 +103,7 @@ invocation_start(struct invocation *inv)
 	if (status != LUA_OK)
 		limits_note_memory(L, inv, status);
 	st->current = NULL;
+	json_decref(TAKE(inv->data)); /* Lua has it now, and may wait for hours */
 	if (status == LUA_OK) {
 		invocation_ready(inv);
 		return;

@@ -20,7 +20,8 @@
 
 #define CONNECT_TIMEOUT_MS 10000L
 #define REDIRECTS_MAX      5L
-#define IDLE_MAX           16L /* connections kept open for the next request */
+#define IDLE_MAX           16L   /* connections kept open for the next request */
+#define READ_BYTES         1024L /* at once: a request that waits holds as much */
 #define HEADERS_MAX        (256u * 1024)
 #define BODY_REASON        "the response's body is larger than 16 MiB"
 
@@ -45,7 +46,8 @@ struct transfer {
 	http_results_fn *results;
 	int64_t started_ns;
 	struct http_result result;
-	char reason[CURL_ERROR_SIZE + 16], curl_reason[CURL_ERROR_SIZE];
+	char *reason; /* owned; NULL: none of our own making */
+	char curl_reason[CURL_ERROR_SIZE];
 };
 
 /* ---- curl on the loop ----------------------------------------------------------------------- */
@@ -73,8 +75,7 @@ transfer_end(struct transfer *t, CURLcode code)
 	if (code == CURLE_FILESIZE_EXCEEDED) {
 		t->result.error = BODY_REASON;
 	} else if (code != CURLE_OK && !t->result.error) {
-		(void)snprintf(t->reason, sizeof(t->reason), "%s%s",
-			code == CURLE_OPERATION_TIMEDOUT ? "timeout: " : "",
+		t->reason = mem_printf("%s%s", code == CURLE_OPERATION_TIMEDOUT ? "timeout: " : "",
 			t->curl_reason[0] ? t->curl_reason : curl_easy_strerror(code));
 		t->result.error = t->reason;
 	}
@@ -285,6 +286,7 @@ set_limits(struct transfer *t, const struct http_options *opt)
 	(void)curl_easy_setopt(easy, CURLOPT_MAXREDIRS, REDIRECTS_MAX);
 	(void)curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, CONNECT_TIMEOUT_MS);
 	(void)curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, (long)opt->timeout_ms);
+	(void)curl_easy_setopt(easy, CURLOPT_BUFFERSIZE, READ_BYTES);
 	(void)curl_easy_setopt(easy, CURLOPT_MAXFILESIZE_LARGE, (curl_off_t)HTTP_BODY_MAX);
 	(void)curl_easy_setopt(easy, CURLOPT_PROXY, opt->proxy ? opt->proxy : "");
 	(void)curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, verify);
@@ -353,6 +355,7 @@ transfer_fini(struct await *await)
 		(void)curl_multi_remove_handle(t->transfers->multi, t->easy);
 	curl_easy_cleanup(t->easy);
 	curl_slist_free_all(t->headers);
+	free(t->reason);
 	sbuf_fini(&t->result.status);
 	sbuf_fini(&t->result.headers);
 	sbuf_fini(&t->result.body);

@@ -279,6 +279,8 @@ lint: ## formatting, house rules, static analysis, spelling
 	@lua5.4 tools/gen/rows.lua doc $(ROWS) | diff -u docs/tree.md - || { echo "docs/tree.md is old: make format"; exit 1; }
 	@shellcheck -x -e SC2016 $(SH_FILES) # wait_for takes its condition in single quotes
 	@luacheck -q --formatter plain --std lua54 $(LUA_FILES)
+	@luacheck -q --formatter plain --std lua54 $(patsubst lua/modules/doc/%.lua,--read-globals %,$(MODULE_DOC)) \
+		-- $(filter %.lua,$(TEMPLATES))
 	@cppcheck -q --std=c11 --enable=warning,portability --inline-suppr --error-exitcode=1 -j$$(nproc) \
 		--suppressions-list=tools/lint/cppcheck.txt --include=tools/lint/cppcheck.h -I. $(filter %.c,$(C_FILES))
 	@codespell -q 3 --ignore-words tools/lint/words.txt $(TEXTS)

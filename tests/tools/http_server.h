@@ -27,6 +27,7 @@
 
 struct http_server {
 	int listener, status, met; /* met: the first of /meet, or -1 */
+	int log;                   /* where requests are written, or -1 */
 	char *request;
 	size_t len;
 };
@@ -39,7 +40,7 @@ http_server_listen(struct http_server *server, int status)
 	socklen_t len = sizeof(address);
 
 	address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-	*server = (struct http_server){.status = status, .met = -1};
+	*server = (struct http_server){.status = status, .met = -1, .log = -1};
 	server->listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (bind(server->listener, (struct sockaddr *)&address, len) < 0 ||
 		listen(server->listener, 1024) < 0 ||
@@ -151,6 +152,10 @@ http_server_take(struct http_server *server, int fd)
 	if (!http_server_read(server, fd) || sscanf(server->request, "%*s %199s", path) != 1) {
 		(void)close(fd);
 		return;
+	}
+	if (server->log >= 0) {
+		http_server_send(server->log, server->request, server->len);
+		http_server_send(server->log, "\n", 1);
 	}
 	if (strcmp(path, "/slow") == 0)
 		return; /* open and silent as long as we live */

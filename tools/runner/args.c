@@ -395,6 +395,18 @@ args_str(const struct args *args, const char *name)
 	return given ? given->text : preset;
 }
 
+const char *
+args_nth(const struct args *args, const char *name, size_t n)
+{
+	const struct flag *flag = flag_find(args, name, strlen(name), 0);
+
+	assert(flag);
+	for (size_t i = 0; i < args->given_count; i++)
+		if (args->given[i].flag == flag && n-- == 0)
+			return args->given[i].text;
+	return NULL;
+}
+
 bool
 args_has(const struct args *args, const char *name)
 {

@@ -51,6 +51,8 @@ bool args_bool(const struct args *args, const char *name);
 size_t args_count(const struct args *args, const char *name);
 int64_t args_duration_ns(const struct args *args, const char *name);
 bool args_has(const struct args *args, const char *name); /* typed at all */
+/* The nth value typed for a flag that may be given several times, or NULL. */
+const char *args_nth(const struct args *args, const char *name, size_t n);
 /* The nth word, or NULL. */
 const char *args_word(const struct args *args, size_t n);
 

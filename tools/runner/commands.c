@@ -33,6 +33,8 @@ static const struct flag root_flags[] = {
 
 static const struct cmd *const hook_subs[] = {
 	&cmd_hook_add,
+	&cmd_hook_new,
+	&cmd_hook_templates,
 	&cmd_hook_list,
 	&cmd_hook_get,
 	&cmd_hook_show,

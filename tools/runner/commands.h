@@ -8,6 +8,8 @@
 extern const struct cmd cmd_master, cmd_master_status;
 /* cmd_hook_add.c */
 extern const struct cmd cmd_hook_add;
+/* cmd_hook_new.c */
+extern const struct cmd cmd_hook_new, cmd_hook_templates;
 /* cmd_hook_list.c */
 extern const struct cmd cmd_hook_list, cmd_hook_get, cmd_hook_show;
 /* cmd_hook_set.c */

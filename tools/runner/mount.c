@@ -53,6 +53,8 @@ static const char *const paths[] = {
 	[PLACE_HOOK_DESCRIPTION] = "~/ctl/hooks/*/description",
 	[PLACE_HOOK_LOG] = "~/ctl/hooks/*/log",
 	[PLACE_HOOK_TEST] = "~/ctl/hooks/*/test",
+	[PLACE_TEMPLATES] = "/templates/hooks",
+	[PLACE_TEMPLATE] = "/templates/hooks/*.lua",
 };
 #define ERRORS_PATH "/errors"
 

@@ -47,6 +47,8 @@ enum place {
 	PLACE_HOOK_DESCRIPTION,
 	PLACE_HOOK_LOG,
 	PLACE_HOOK_TEST,
+	PLACE_TEMPLATES,
+	PLACE_TEMPLATE,
 };
 
 /* mount_find.c: find the running master: --mount, SLOTH_RUNNER_MASTER_ADDR, SLOTH_RUNNER_MOUNT,

@@ -16,7 +16,7 @@
 ---@field success boolean exit_code is 0
 ---@field output string stdout
 ---@field code integer exit_code
----@field error? string the second result
+---@field error string stderr, or why it did not start
 
 ---@overload fun(command: string, options?: ExecOptions): ExecResult, string?, boolean
 exec = {}

@@ -1,28 +1,30 @@
--- Do something about a condition, but not again within the next five minutes however often it is
--- reported.  `state` outlives the run and the daemon.
+-- Do something about a condition, but not again for a while, however often it is reported.  `state` outlives
+-- the run and the daemon.
 
-local COOLDOWN_SECONDS = 300
-local COMMAND = "echo scaling up"
+local events = { "system.cpu_high" } -- param list: the types that report the condition
+local command = "echo scaling up" -- param text: what to do about it
+local pause = "5m" -- param duration: how long to do nothing after it
 
+---@type Hook
 local hook = {
-	description = "Scale up on high CPU load, at most every five minutes",
-	event_type = "system.cpu_high",
-	timeout = 60,
+	description = "Do something about a condition, with a cooldown",
+	event_types = events,
+	timeout = "1m",
 	concurrency = 1, -- two at once would both see the old time
 }
 
 function hook.execute()
-	local now = os.time()
-	local last = state.get("last_scale_time") or 0
+	local now = time.unix()
+	local rest = (state.get("cooldown." .. command) or 0) + time.duration(pause) - now
 
-	if now - last < COOLDOWN_SECONDS then
-		return true, "still cooling down for " .. (COOLDOWN_SECONDS - (now - last)) .. " s"
+	if rest > 0 then
+		return true, ("still cooling down for %d s"):format(rest)
 	end
-	local result = exec.run(COMMAND)
+	local result = exec.run(command)
 	if not result.success then
-		return false, "exit code " .. result.exit_code .. ": " .. result.stderr
+		return false, ("exit code %d: %s"):format(result.exit_code, result.stderr)
 	end
-	state.set("last_scale_time", now)
+	state.set("cooldown." .. command, now)
 	return true, result.stdout
 end
 

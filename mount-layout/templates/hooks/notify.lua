@@ -1,18 +1,24 @@
--- event: task.failed
--- Append one line to a file for every failed task.  Change the type above, or write other types to
--- ctl/hooks/<hook>/event.
+-- Append one line to a file for every failed task.
 
-local FILE = env.get("HOME") .. "/sloth-failures.log"
+local events = { "task.failed" } -- param list: the types it is for
+local path = "~/sloth-failures.log" -- param path: the file
 
-function on_event()
-	local task = event.task or event.data
-	local line = string.format("%s %s failed on %s: %s", os.date("!%Y-%m-%dT%H:%M:%SZ", event.timestamp),
-		task.task_name or "a task", task.agent_name or "local", task.error or "no reason given")
-	local result, reason = file_ops.lineinfile({ path = FILE, line = line, create = true })
+---@type Hook
+local hook = {
+	description = "Append a line to a file for every failed task",
+	event_types = events,
+}
+
+function hook.execute(event)
+	local data = event.data
+	local line = ("%s %s failed on %s: %s"):format(os.date("!%Y-%m-%dT%H:%M:%SZ", event.timestamp),
+		data.task_name or "a task", data.agent_name or event.agent_name, data.error or "no reason given")
+	local result, reason = file_ops.lineinfile({ path = path, line = line, create = true })
 
 	if not result then
 		return false, reason
 	end
-	print(line)
-	return true, "noted in " .. FILE
+	return true, line
 end
+
+return hook

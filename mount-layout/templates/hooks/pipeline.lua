@@ -1,32 +1,46 @@
--- Run the steps of a deployment and tell each one's end by an event of its own, so that other hooks
--- can carry on from there.  Raise it with:
---	echo '{"type":"deploy.started","data":{"deploy":{"deploy_id":"d1","version":"v2"}}}' > events/emit
+-- Run the steps of a deployment and raise an event after each, so that other hooks can carry on from there.
 
-local STEPS = {
-	{ name = "test", command = "true" },
-	{ name = "build", command = "true" },
-	{ name = "stage", command = "true" },
-}
+local steps = nil -- param list, required: commands, run one after the other: ["make test","make deploy"]
+local events = { "deploy.started" } -- param list: the types that start it
+local directory = "~/" -- param path: where the commands run
+local timeout = "30m" -- param duration: how long all of it may take
 
+if not steps then error('steps is not set: write it above, or give it to `hook new` as --set steps=\'["COMMAND"]\'') end
+
+---@type Hook
 local hook = {
-	description = "Run the steps of a deployment, dispatching an event after each",
-	event_type = "deploy.started",
-	timeout = 600,
+	description = "Run the steps of a deployment",
+	event_types = events,
+	timeout = timeout,
+	concurrency = 1, -- one deployment at a time
 }
 
 function hook.execute(event)
-	local deploy = event.data.deploy or event.data
+	local deploy = event.deploy or event.data
+	local about = { deploy_id = deploy.deploy_id, version = deploy.version, environment = deploy.environment }
 
-	for _, step in ipairs(STEPS) do
-		local result = exec.run(step.command)
-		if not result.success then
-			event.dispatch("deploy.failed", { deploy_id = deploy.deploy_id, step = step.name, reason = result.stderr })
-			return false, step.name .. " failed: " .. result.stderr
-		end
-		event.dispatch("deploy.step_completed", { deploy_id = deploy.deploy_id, step = step.name })
+	local function tell(type, extra)
+		local data = {}
+		for key, value in pairs(about) do data[key] = value end
+		for key, value in pairs(extra) do data[key] = value end
+		event.dispatch(type, data)
 	end
-	event.dispatch("deploy.completed", { deploy_id = deploy.deploy_id, version = deploy.version })
-	return true, #STEPS .. " steps done"
+
+	for i, step in ipairs(steps) do
+		local result = exec.run(step, { workdir = directory, env = {
+			DEPLOY_ID = tostring(deploy.deploy_id or ""),
+			DEPLOY_VERSION = tostring(deploy.version or ""),
+			DEPLOY_ENVIRONMENT = tostring(deploy.environment or ""),
+		} })
+		print(("$ %s\n%s%s"):format(step, result.stdout, result.stderr))
+		if not result.success then
+			tell("deploy.failed", { step = step, reason = result.stderr })
+			return false, ("step %d of %d failed: %s"):format(i, #steps, step)
+		end
+		tell("deploy.step_completed", { step = step, number = i, of = #steps })
+	end
+	tell("deploy.completed", { steps = #steps })
+	return true, ("%d steps done"):format(#steps)
 end
 
 return hook

@@ -400,6 +400,18 @@ json() { jq -er "$1" <<<"$output"; }
 	[ "$(json '.[0].hook_executions | length')" = 1 ]
 	out sloth-runner events replay 00000000-0000-7000-8000-000000000000
 	[ "$status" -eq 1 ]
+	out sloth-runner events replay "$id" --dry-run --hook alert
+	[[ $output == alert*run* ]]
+	out sloth-runner events replay
+	[ "$status" -eq 2 ]
+	out sloth-runner events replay "$id" --type task.failed
+	[ "$status" -eq 2 ]
+	[[ $errors == *"either name events, or choose them"* ]]
+	out sloth-runner events replay --type 'task.*' --hook alert --dry-run
+	[ "$output" = "$id  alert  run" ]
+	out sloth-runner events replay --type 'task.*' --hook alert
+	[[ $errors == "1 events, 2 passed over"* ]]
+	[ "$(timeout 10 cat "$MNT/events/$output/wait")" = completed ]
 	out sloth-runner events stats -o json
 	[ "$(json .events.failed)" = 2 ]
 	out sloth-runner events stats

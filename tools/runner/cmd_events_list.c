@@ -10,6 +10,7 @@
 #include "tools/runner/ids.h"
 #include "tools/runner/mount.h"
 #include "tools/runner/print.h"
+#include "tools/runner/question.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -18,40 +19,25 @@
 
 /* ---- the question ---------------------------------------------------------------------------- */
 
-/* A word of the question, quoted so that any text stays one word. */
-static void
-add_word(struct sbuf *line, const char *name, const char *value)
-{
-	sbuf_printf(line, "%s%s=\"", line->len ? " " : "", name);
-	for (; *value; value++) {
-		if (*value == '"' || *value == '\\')
-			sbuf_addc(line, '\\');
-		sbuf_addc(line, *value == '\n' ? ' ' : *value);
-	}
-	sbuf_addc(line, '"');
-}
-
 /* The words of the flags typed; --before may be a part of an id. */
 static int
 make_question(
 	const struct args *args, const struct mount *mount, struct sbuf *line, struct err *err)
 {
-	static const char *const words[] = {
-		"type", "status", "stack", "severity", "hook", "text", "since", "until"};
 	const char *before = args_str(args, "before");
 
-	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
-		if (args_str(args, words[i]))
-			add_word(line, words[i], args_str(args, words[i]));
+	(void)question_add(args, line); /* without words: all */
+	if (args_str(args, "hook"))
+		question_add_word(line, "hook", args_str(args, "hook"));
 	if (before) {
 		AUTO(free) char *id = NULL;
 		int result = ids_find_event(mount, before, &id, err);
 
 		if (result)
 			return result;
-		add_word(line, "before", id);
+		question_add_word(line, "before", id);
 	}
-	add_word(line, "limit", args_bool(args, "all") ? "all" : args_str(args, "limit"));
+	question_add_word(line, "limit", args_bool(args, "all") ? "all" : args_str(args, "limit"));
 	return 0;
 }
 
@@ -142,25 +128,11 @@ static const struct flag list_flags[] = {
 		.help = "how many at most"},
 	{.name = "all", .kind = FLAG_BOOL, .help = "without a limit"},
 	{.name = "before", .kind = FLAG_STR, .value = "ID", .help = "only older than this one"},
-	{.name = "type",
-		.letter = 't',
+	{.name = "hook",
 		.kind = FLAG_STR,
-		.value = "TYPE",
-		.help = "only this type; patterns such as task.* too"},
-	{.name = "status",
-		.letter = 's',
-		.kind = FLAG_STR,
-		.value = "STATUS",
-		.help = "pending, processing, completed or failed; with --hook, the hook's own"},
-	{.name = "stack", .kind = FLAG_STR, .value = "STACK", .help = "only this stack's"},
-	{.name = "severity", .kind = FLAG_STR, .value = "WORD", .help = "only of this severity"},
-	{.name = "hook", .kind = FLAG_STR, .value = "NAME", .help = "only what this hook matched"},
-	{.name = "text", .kind = FLAG_STR, .value = "TEXT", .help = "only with this in their data"},
-	{.name = "since",
-		.kind = FLAG_STR,
-		.value = "TIME",
-		.help = "how long ago (90m, 7d), or 2026-01-31T12:00:00Z"},
-	{.name = "until", .kind = FLAG_STR, .value = "TIME", .help = "the same, as the end"},
+		.value = "NAME",
+		.help = "only what this hook matched; --status is its own then"},
+	FLAGS_QUESTION,
 	FLAG_OUTPUT,
 	{0},
 };

@@ -35,6 +35,7 @@ static const char *const paths[] = {
 	[PLACE_EVENTS] = "/events",
 	[PLACE_EVENTS_CLEANUP] = "/events/cleanup",
 	[PLACE_EVENTS_QUERY] = "/events/query",
+	[PLACE_EVENTS_REPLAY] = "/events/replay",
 	[PLACE_EVENT_TYPES] = "/events/types",
 	[PLACE_EVENT] = "/events/*",
 	[PLACE_EVENT_JSON] = "/events/*/event.json",

@@ -248,11 +248,12 @@ wire_perms(struct master *m, struct err *err)
 }
 
 static void
-add_door_metrics(void *arg, struct sbuf *out)
+add_metrics(void *arg, struct sbuf *out)
 {
 	const struct master *m = arg;
 	struct fuse_figures f;
 
+	hooks_add_metrics(m->hooks, out);
 	if (!m->door)
 		return;
 	fuse_door_figures(m->door, &f);
@@ -283,7 +284,7 @@ wire_figures(struct master *m)
 					.dispatcher = m->dispatcher,
 					.workers = m->workers,
 					.watchdog = m->watchdog,
-					.add_metrics = add_door_metrics,
+					.add_metrics = add_metrics,
 					.arg = m});
 }
 

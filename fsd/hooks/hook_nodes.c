@@ -280,6 +280,14 @@ hook_last_run_read(struct node *node, struct sbuf *out, struct err *err)
 }
 
 int
+hook_counts_read(struct node *node, struct sbuf *out, struct err *err)
+{
+	(void)err;
+	hook_counts_show(hook_of(node), out);
+	return 0;
+}
+
+int
 hook_latency_read(struct node *node, struct sbuf *out, struct err *err)
 {
 	(void)err;
@@ -335,6 +343,28 @@ add_time(struct sbuf *out, const char *key, int64_t ns)
 	add_member(out, key, ns ? text : NULL);
 }
 
+/* What fell since start, and how long runs took; kinds that never fell are left out. */
+static void
+add_counts(struct sbuf *out, const struct hook *hook)
+{
+	const char *comma = "";
+
+	sbuf_adds(out, ",\"counts\":{");
+	for (int i = EXEC_SUCCESS; i <= EXEC_REMOVED; i++) {
+		if (!hook->counts[i])
+			continue;
+		sbuf_printf(out, "%s\"%s\":%" PRIu64, comma, exec_status_name((enum exec_status)i),
+			hook->counts[i]);
+		comma = ",";
+	}
+	sbuf_addc(out, '}');
+	if (!hook->latency)
+		return;
+	sbuf_printf(out, ",\"p50_ms\":%.3f,\"p99_ms\":%.3f",
+		(double)latency_percentile(hook->latency, 50) / NS_PER_MS,
+		(double)latency_percentile(hook->latency, 99) / NS_PER_MS);
+}
+
 static void
 add_hook(struct sbuf *out, const struct hook *hook)
 {
@@ -362,6 +392,7 @@ add_hook(struct sbuf *out, const struct hook *hook)
 		hook->failures);
 	sbuf_adds(out, ",\"rules\":");
 	hook_rules_json(&s.rules, out);
+	add_counts(out, hook);
 	add_time(out, "last_run", hook->last_run_ns);
 	add_time(out, "created_at", hook->created_ns);
 	add_time(out, "updated_at", hook->updated_ns);

@@ -10,6 +10,7 @@
  *	settings.c  settings as text; overrides
  *	rules.c, rule_kinds.c  the rules among them
  *	explain.c   why a hook did not match
+ *	latency.c, hook_metrics.c  durations in buckets; figures for `metrics`
  *	stats.c     counters, latency, the hook's log
  *	hook_nodes.c, version_nodes.c, hook_test.c  the files in the tree
  */
@@ -17,6 +18,7 @@
 #define SLOTH_HOOKS_REGISTRY_H
 
 #include "fsd/hooks/hooks.h"
+#include "fsd/hooks/latency.h"
 #include "fsd/hooks/settings.h"
 #include "fsd/tree/log_file.h"
 #include "fsd/tree/source.h"
@@ -41,8 +43,6 @@ struct hook_dir {
 	TAILQ_HEAD(, hook) list; /* in the order of serial */
 	LIST_ENTRY(hook_dir) link;
 };
-
-struct hook_latency;
 
 /* The events one version matched, as long as it is remembered. */
 struct hook_span {
@@ -94,8 +94,9 @@ struct hook {
 	/* statistics */
 	uint64_t runs, failures;
 	int64_t last_run_ns, created_ns, updated_ns;
-	struct hook_latency *latency; /* NULL before the first run */
-	struct log_file *log;         /* NULL while closed */
+	uint64_t counts[EXEC_REMOVED + 1]; /* by enum exec_status, since start */
+	struct latency *latency;           /* since start; NULL before the first run */
+	struct log_file *log;              /* NULL while closed */
 
 	TAILQ_ENTRY(hook) dir_link, pending_link, leaving_link, queue_link, log_link;
 	UT_hash_handle by_name_hh, by_alias_hh, by_id_hh;
@@ -138,6 +139,7 @@ struct hooks {
 
 	struct hook_queue logs; /* hooks with an open log, least recently used first */
 	unsigned log_count;
+	struct latency wait; /* from an event's acceptance to the start of a first attempt */
 	struct hook_user *users;
 	struct hook_settings defaults;
 };
@@ -187,6 +189,8 @@ const struct hook_user *hook_user(struct hooks *hooks, uid_t uid);
 
 /* ---- stats.c --------------------------------------------------------------------------------- */
 
+/* One line each: "success 12". */
+void hook_counts_show(const struct hook *hook, struct sbuf *out);
 /* One line each: "p50 1.2ms". */
 void hook_latency_show(const struct hook *hook, struct sbuf *out);
 /* The log, opened when it is not; borrowed until the next call. */

@@ -1,8 +1,7 @@
 /* What hooks did: counters, latency, and the log of a hook.
  *
- * Counters are the store's at start and are counted on from there, as the store does itself.  The
- * latency is of this life of the daemon: a histogram with four buckets per doubling, so that a
- * percentile is right within a fifth and a hook costs half a kilobyte.
+ * Runs and failures are the store's at start and are counted on from there, as the store does
+ * itself.  How often each decision fell, and the latency, are of this life of the daemon.
  *
  * The log is a real growing file, <state>/hooks.log/<label>.jsonl, because `tail -f` must work on
  * it; only LOGS_MAX are open at once. */
@@ -27,63 +26,6 @@
 
 /* ---- latency --------------------------------------------------------------------------------- */
 
-#define FIRST_BIT 10  /* durations under 1 us share the first bucket */
-#define BUCKETS   128 /* up to 2^42 ns, an hour */
-
-struct hook_latency {
-	uint64_t count;
-	int64_t max_ns;
-	uint32_t buckets[BUCKETS];
-};
-
-static unsigned
-bucket_of(int64_t ns)
-{
-	unsigned bit, at;
-
-	if (ns < (1 << FIRST_BIT))
-		return 0;
-	bit = 63 - (unsigned)__builtin_clzll((unsigned long long)ns);
-	at = (bit - FIRST_BIT) * 4 + (unsigned)((ns >> (bit - 2)) & 3);
-	return at < BUCKETS ? at : BUCKETS - 1;
-}
-
-/* The longest duration that falls into the bucket. */
-static int64_t
-bucket_end(unsigned bucket)
-{
-	unsigned bit = bucket / 4 + FIRST_BIT;
-
-	return (1LL << bit) + (int64_t)(bucket % 4 + 1) * (1LL << (bit - 2));
-}
-
-static int64_t
-percentile(const struct hook_latency *latency, unsigned percent)
-{
-	uint64_t wanted = (latency->count * percent + 99) / 100, seen = 0;
-	unsigned i;
-
-	for (i = 0; i < BUCKETS; i++) {
-		seen += latency->buckets[i];
-		if (seen >= wanted)
-			break;
-	}
-	return i < BUCKETS && bucket_end(i) < latency->max_ns ? bucket_end(i) : latency->max_ns;
-}
-
-static void
-add_latency(struct hook *hook, int64_t ns)
-{
-	struct hook_latency *latency = hook->latency;
-
-	if (!latency)
-		latency = hook->latency = NEW(struct hook_latency);
-	latency->count++;
-	latency->buckets[bucket_of(ns)]++;
-	if (ns > latency->max_ns)
-		latency->max_ns = ns;
-}
-
 static void
 show_ms(struct sbuf *out, const char *name, int64_t ns)
 {
@@ -93,16 +35,24 @@ show_ms(struct sbuf *out, const char *name, int64_t ns)
 void
 hook_latency_show(const struct hook *hook, struct sbuf *out)
 {
-	const struct hook_latency *latency = hook->latency;
+	const struct latency *latency = hook->latency;
 
 	if (!latency) {
 		sbuf_adds(out, "no runs since start\n");
 		return;
 	}
-	show_ms(out, "p50", percentile(latency, 50));
-	show_ms(out, "p90", percentile(latency, 90));
-	show_ms(out, "p99", percentile(latency, 99));
+	show_ms(out, "p50", latency_percentile(latency, 50));
+	show_ms(out, "p90", latency_percentile(latency, 90));
+	show_ms(out, "p99", latency_percentile(latency, 99));
 	show_ms(out, "max", latency->max_ns);
+}
+
+void
+hook_counts_show(const struct hook *hook, struct sbuf *out)
+{
+	for (int i = EXEC_SUCCESS; i <= EXEC_REMOVED; i++)
+		sbuf_printf(out, "%-12s %" PRIu64 "\n", exec_status_name((enum exec_status)i),
+			hook->counts[i]);
 }
 
 /* ---- the log --------------------------------------------------------------------------------- */
@@ -175,7 +125,7 @@ add_log_line(struct hook *hook, const struct event *ev, const struct execution *
 		return;
 	}
 	(void)sbuf_room(&line, LINE_BYTES); /* once, instead of growing to it */
-	clock_format(ex->started_ns, time);
+	clock_format(ex->started_ns ? ex->started_ns : clock_real_ns(), time);
 	event_id_text(ev, id);
 	sbuf_adds(&line, "{\"time\":\"");
 	sbuf_adds(&line, time);
@@ -189,6 +139,11 @@ add_log_line(struct hook *hook, const struct event *ev, const struct execution *
 	sbuf_addu(&line, ex->attempts);
 	sbuf_adds(&line, ",\"version\":");
 	sbuf_addu(&line, ex->version);
+	if (ex->status == EXEC_HELD && ex->due_ns) {
+		clock_format(clock_real_of_steady(ex->due_ns), time);
+		add_text(&line, "until", time);
+	}
+	add_text(&line, "why", ex->why);
 	add_text(&line, "message", ex->message);
 	add_text(&line, "output", ex->output);
 	add_text(&line, "error", ex->error);
@@ -198,6 +153,20 @@ add_log_line(struct hook *hook, const struct event *ev, const struct execution *
 
 /* ---- recording ------------------------------------------------------------------------------- */
 
+static void
+count_run(struct hook *hook, const struct event *ev, const struct execution *ex)
+{
+	hook->runs++;
+	hook->failures += ex->status != EXEC_SUCCESS;
+	if (ex->started_ns > hook->last_run_ns)
+		hook->last_run_ns = ex->started_ns;
+	if (!hook->latency)
+		hook->latency = NEW(struct latency);
+	latency_add(hook->latency, ex->duration_ns);
+	if (ex->attempts == 1 && ex->started_ns)
+		latency_add(&hook->hooks->wait, ex->started_ns - ev->created_ns);
+}
+
 void
 hooks_record(struct hooks *hooks, const struct event *ev, const struct execution *ex)
 {
@@ -205,13 +174,9 @@ hooks_record(struct hooks *hooks, const struct event *ev, const struct execution
 
 	if (!hook)
 		return;
-	if (ex->status >= EXEC_SUCCESS && ex->status <= EXEC_INTERRUPTED) {
-		hook->runs++;
-		hook->failures += ex->status != EXEC_SUCCESS;
-		if (ex->started_ns > hook->last_run_ns)
-			hook->last_run_ns = ex->started_ns;
-		add_latency(hook, ex->duration_ns);
-	}
+	hook->counts[ex->status]++;
+	if (ex->status >= EXEC_SUCCESS && ex->status <= EXEC_INTERRUPTED)
+		count_run(hook, ev, ex);
 	add_log_line(hook, ev, ex);
 }
 

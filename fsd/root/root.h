@@ -40,7 +40,7 @@ struct root_rooms {
 	struct dispatcher *dispatcher;
 	struct workers *workers;
 	struct watchdog *watchdog;
-	/* Appends the doors' figures to `metrics`. */
+	/* Appends the figures of hooks and doors to `metrics`. */
 	void (*add_metrics)(void *arg, struct sbuf *out);
 	void *arg;
 };

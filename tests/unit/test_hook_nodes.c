@@ -426,6 +426,53 @@ START_TEST(test_counters)
 }
 END_TEST
 
+START_TEST(test_each_decision_is_counted)
+{
+	AUTO(free) char *counts = NULL, *jsonl = NULL;
+	AUTO(sbuf) struct sbuf metrics = {0};
+
+	serve("a", "{\"event_type\":\"t\"}");
+	record("a", EXEC_SUCCESS, NS_PER_MS);
+	record("a", EXEC_HELD, 0);
+	record("a", EXEC_HELD, 0);
+	record("a", EXEC_THROTTLED, 0);
+	counts = read_path("/ctl/hooks/a/counts");
+	ck_assert_ptr_nonnull(strstr(counts, "success      1\n"));
+	ck_assert_ptr_nonnull(strstr(counts, "held         2\n"));
+	ck_assert_ptr_nonnull(strstr(counts, "throttled    1\n"));
+	jsonl = read_path("/ctl/hooks.jsonl");
+	ck_assert_ptr_nonnull(
+		strstr(jsonl, "\"counts\":{\"success\":1,\"held\":2,\"throttled\":1},\"p50_ms\":"));
+	hooks_add_metrics(f.hooks, &metrics);
+	ck_assert_ptr_nonnull(strstr(metrics.data, "\nsloth_hook_runs_total{hook=\"a\"} 1\n"));
+	ck_assert_ptr_nonnull(strstr(
+		metrics.data, "\nsloth_hook_decisions_total{hook=\"a\",decision=\"held\"} 2\n"));
+	ck_assert_ptr_nonnull(strstr(metrics.data,
+		"\nsloth_hook_duration_seconds_bucket{hook=\"a\",le=\"0.001048576\"} 1\n"));
+	ck_assert_ptr_nonnull(
+		strstr(metrics.data, "\nsloth_hook_duration_seconds_count{hook=\"a\"} 1\n"));
+}
+END_TEST
+
+START_TEST(test_metrics_are_bounded)
+{
+	AUTO(sbuf) struct sbuf metrics = {0};
+	unsigned lines = 0;
+
+	for (unsigned i = 0; i < 130; i++) {
+		AUTO(free) char *name = mem_printf("h%u", i);
+
+		serve(name, "{\"event_type\":\"t\"}");
+		record(name, EXEC_SUCCESS, NS_PER_MS);
+	}
+	hooks_add_metrics(f.hooks, &metrics);
+	for (const char *at = metrics.data; (at = strstr(at, "\nsloth_hook_runs_total{")); at++)
+		lines++;
+	ck_assert_uint_eq(lines, 101);
+	ck_assert_ptr_nonnull(strstr(metrics.data, "\nsloth_hook_runs_total{hook=\"*\"} 30\n"));
+}
+END_TEST
+
 START_TEST(test_log_grows)
 {
 	AUTO(free) char *text = mem_strdup("");
@@ -637,6 +684,8 @@ main(void)
 	tcase_add_test(tc, test_versions);
 	tcase_add_test(tc, test_a_hook_never_in_service_has_no_versions);
 	tcase_add_test(tc, test_counters);
+	tcase_add_test(tc, test_each_decision_is_counted);
+	tcase_add_test(tc, test_metrics_are_bounded);
 	tcase_add_test(tc, test_log_grows);
 	tcase_add_test(tc, test_dry_run);
 	tcase_add_test(tc, test_dry_run_in_pieces);

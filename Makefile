@@ -142,10 +142,11 @@ $(GEN)/templates.c: tools/gen/embed.lua $(TEMPLATES)
 
 # What the mount says of each Lua module, to people (.txt) and to language servers (.lua).
 MODULE_PAGES := $(foreach m,$(MODULE_DOC:lua/modules/doc/%.lua=%),$(GEN)/modules/$(m).txt $(GEN)/modules/$(m).lua)
-$(GEN)/modules.c: tools/gen/modules.lua tools/gen/embed.lua lua/host/meta.c mount-layout/hooks.rows $(MODULE_DOC)
+SETTING_READERS := lua/host/meta.c lua/host/meta_rules.c
+$(GEN)/modules.c: tools/gen/modules.lua tools/gen/embed.lua mount-layout/hooks.rows $(SETTING_READERS) $(MODULE_DOC)
 	@mkdir -p $(GEN)/modules
 	$(call step,GEN)
-	$(Q)lua5.4 $< $(GEN)/modules lua/host/meta.c mount-layout/hooks.rows $(MODULE_DOC)
+	$(Q)lua5.4 $< $(GEN)/modules mount-layout/hooks.rows $(SETTING_READERS) -- $(MODULE_DOC)
 	$(Q)lua5.4 tools/gen/embed.lua modules $(MODULE_PAGES) > $@
 
 $(GEN)/lua_sources.c: tools/gen/embed.lua $(LUA_SRC)

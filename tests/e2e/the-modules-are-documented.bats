@@ -69,11 +69,16 @@ run_hook() {
 }
 
 @test "annotations say what is in a hook's table: each field that scripts may give" {
-	for field in $(sed -n 's/^\t{"\([a-z_]*\)", FIELD_.*/\1/p' "$TOP/lua/host/meta.c"); do
+	add_hook a <<<'return { event_type = "t.x", execute = function() return true end }'
+	settings=$(find "$MNT/ctl/hooks/a" -maxdepth 1 -perm 644 -printf '%f\n' | grep -vx event)
+	[ "$(wc -w <<<"$settings")" -gt 15 ]
+	for field in $settings $(sed -n 's/^\t{"\([a-z_]*\)", FIELD_.*/\1/p' "$TOP/lua/host/meta.c"); do
 		grep -q "^---@field $field? [^ ]" "$DOCS/hook.lua" || { echo "not said: $field"; return 1; }
 		grep -q "^    $field? " "$MNT/modules/hook"
 	done
 	grep -q '^---@field timeout? number|string how long it may run' "$DOCS/hook.lua"
+	grep -q '^---@field retries? string|number|table how often' "$DOCS/hook.lua"
+	grep -q '^---@field once_within? string|number|boolean ' "$DOCS/hook.lua"
 	grep -q '^---@field event_type? string|string\[\] ' "$DOCS/hook.lua"
 	[ "$(grep -c '^---@field timeout' "$DOCS/hook.lua")" -eq 1 ]
 }

@@ -1,15 +1,16 @@
--- Documentation of the Lua modules:  lua5.4 modules.lua OUT META.c HOOKS.rows DOC.lua...
+-- Documentation of the Lua modules:  lua5.4 modules.lua OUT HOOKS.rows READER.c... -- DOC.lua...
 --
 -- A module is declared once, in lua/modules/doc/<module>.lua: a definition file of the Lua language server,
 -- and valid Lua.  For each this writes OUT/<module>.lua, the definition as the mount shows it, and
--- OUT/<module>.txt, the page for people.  The class Hook gets the settings a script may give: their names
--- and kinds stand in META.c (the table `fields`), what they mean in HOOKS.rows, and nowhere else.
+-- OUT/<module>.txt, the page for people.  The class Hook gets the settings that a script may give as fields
+-- of its table: which there are and what they mean stands in HOOKS.rows, because each is a file as well; of
+-- what type they are, in the tables of the worker's READERs; and nowhere else.
 --
 -- What is not understood ends the program with file, line and one sentence.
 
 local KINDS = {
 	TEXT = "string", BOOL = "boolean", INTEGER = "integer", DURATION = "number|string",
-	SIZE = "integer|string",
+	SIZE = "integer|string", FUNCTION = "function",
 }
 
 local function read(path)
@@ -27,14 +28,29 @@ end
 
 -- ---- the settings of a hook ----------------------------------------------------------------------
 
--- Lines "---@field timeout? number|string how long ..." for the settings that `text` does not declare.
-local function hook_fields(text, meta, rows)
-	local lines = {}
-	for name, kind in meta:gmatch('{"([%l_]+)", FIELD_([%u_]+)') do
-		local help = rows:match("\n~/ctl/hooks/{hook}/" .. name .. '%s+%d+%s+value[^\n"]*"([^\n]*)"\n')
-		if not text:find("---@field " .. name .. "? ", 1, true) then
-			lines[#lines + 1] = ("---@field %s? %s%s"):format(name, KINDS[kind] or "any",
-				help and " " .. help or "")
+local SETTING = "\n~/ctl/hooks/{hook}/([%l_]+)%s+%d+%s+value%s+hook_setting_read[^\n\"]*\"([^\n]*)\"\n"
+
+-- The type of a setting, as its reader has it: a kind (meta.c), parts (meta_rules.c), or neither.
+local function type_of(name, readers)
+	local kind = readers:match('{"' .. name .. '", FIELD_([%u_]+)')
+	local parts = readers:match('\n%s*{"' .. name .. '",%s*({+)')
+	if kind then
+		return KINDS[kind] or error("no Lua type is known for FIELD_" .. kind)
+	end
+	return parts and readers:find('{"' .. name .. '", {{0}}}', 1, true) and "string|number|boolean"
+		or parts and "string|number|table" or "string|table"
+end
+
+-- Lines "---@field timeout? number|string how long ..." for the settings that `text` does not declare; the
+-- file `event` is the field event_type.
+local function hook_fields(text, rows, readers)
+	local lines, at = {}, 1
+	while true do
+		local first, last, name, help = rows:find(SETTING, at)
+		if not first then break end
+		at = last -- the newline begins the next row
+		if name ~= "event" and not text:find("---@field " .. name .. "? ", 1, true) then
+			lines[#lines + 1] = ("---@field %s? %s %s"):format(name, type_of(name, readers), help)
 		end
 	end
 	if #lines == 0 then error("no settings of hooks were found") end
@@ -217,11 +233,14 @@ local function render(page)
 	return table.concat(out, "\n") .. "\n"
 end
 
-local out, meta, rows = arg[1], read(arg[2]), read(arg[3])
-for i = 4, #arg do
-	local text = read(arg[i])
-	local name = arg[i]:match("([^/]+)%.lua$")
-	if name == "hook" then text = add_hook_fields(text, hook_fields(text, meta, rows)) end
+local out, rows, readers, i = arg[1], read(arg[2]), "", 3
+while arg[i] ~= "--" do
+	readers = readers .. read(arg[i])
+	i = i + 1
+end
+for at = i + 1, #arg do
+	local text, name = read(arg[at]), arg[at]:match("([^/]+)%.lua$")
+	if name == "hook" then text = add_hook_fields(text, hook_fields(text, rows, readers)) end
 	write(("%s/%s.lua"):format(out, name), text)
-	write(("%s/%s.txt"):format(out, name), render(parse(arg[i], text)))
+	write(("%s/%s.txt"):format(out, name), render(parse(arg[at], text)))
 end

@@ -1,7 +1,8 @@
 ---@meta
 -- What a hook is: a file in hooks/ that returns this table, or one that defines on_event(event).  Write
 -- ---@type Hook above the table, and an editor with a language server completes its fields and checks them.
--- Most fields are files of ctl/hooks/<hook>/ too, where they can be overridden.
+-- Most fields are files of ctl/hooks/<hook>/ too, where they can be overridden.  A rule is the text that
+-- stands there, or a table of its parts: retries = 3, retries = { count = 3, backoff = "1s" }.
 
 ---@class Hook
 ---@field event_type? string|string[] the types it hears; task.* and * may be written

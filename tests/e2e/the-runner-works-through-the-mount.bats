@@ -412,6 +412,11 @@ json() { jq -er "$1" <<<"$output"; }
 	out sloth-runner events replay --type 'task.*' --hook alert
 	[[ $errors == "1 events, 2 passed over"* ]]
 	[ "$(timeout 10 cat "$MNT/events/$output/wait")" = completed ]
+	out sloth-runner hook stats alert -o json
+	[ "$(json '.[0].run_count')" = 4 ]
+	[ "$(json '.[0].counts.success')" = 4 ]
+	out sloth-runner hook stats
+	[[ $output == *"Kept back"*alert*4*plain* ]]
 	out sloth-runner events stats -o json
 	[ "$(json .events.failed)" = 2 ]
 	out sloth-runner events stats

@@ -45,6 +45,7 @@ static const struct cmd *const hook_subs[] = {
 	&cmd_hook_check,
 	&cmd_hook_logs,
 	&cmd_hook_why,
+	&cmd_hook_stats,
 	NULL,
 };
 

@@ -24,6 +24,8 @@ extern const struct cmd cmd_events_watch, cmd_events_delete, cmd_events_cleanup;
 extern const struct cmd cmd_events_replay, cmd_events_stats;
 /* cmd_events_why.c */
 extern const struct cmd cmd_events_why, cmd_hook_why;
+/* cmd_hook_stats.c */
+extern const struct cmd cmd_hook_stats;
 /* cmd_version.c */
 extern const struct cmd cmd_version;
 

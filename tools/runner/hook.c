@@ -44,6 +44,15 @@ facts_make(const struct mount *mount, const json_t *line, const char *dir_stack)
 		{"last_run", "last_run"},
 		{"run_count", "runs"},
 		{"failure_count", "failures"},
+		{"version", "version"},
+		{"owner", "owner"},
+		{"timeout_ms", "timeout_ms"},
+		{"memory_bytes", "memory_bytes"},
+		{"concurrency", "concurrency"},
+		{"rules", "rules"},
+		{"counts", "counts"},
+		{"p50_ms", "p50_ms"},
+		{"p99_ms", "p99_ms"},
 	};
 	const char *name = json_text(line, "name"), *stack = json_text(line, "stack");
 	AUTO(free) char *file = mount_path(mount, PLACE_HOOK_FILE, dir_stack, name);

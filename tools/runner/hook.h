@@ -10,8 +10,10 @@
 
 /* Facts about one hook, in the form of `hook get`: {id, name, label, alias?, description,
  * event_type, event_types, file_path, stack?, enabled, status, created_at, updated_at, last_run?,
- * run_count, failure_count}.  label is what it is called in events/<id>/hooks/: "name" or
- * "name@stack"; a hook of the root may be behind the wall of a stack as well. */
+ * run_count, failure_count, version, owner, timeout_ms, memory_bytes, concurrency, rules?, counts?,
+ * p50_ms?, p99_ms?}.  counts and percentiles are since the master started.  label is what it is
+ * called in events/<id>/hooks/: "name" or "name@stack"; a hook of the root may be behind the wall
+ * of a stack as well. */
 
 /* All hooks of the root and of every stack.  A reference for the caller. */
 int hooks_read(const struct mount *mount, json_t **ret_hooks, struct err *err) MUST_USE;

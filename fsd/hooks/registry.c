@@ -8,6 +8,7 @@
 
 #include "base/auto.h"
 #include "base/mem.h"
+#include "fsd/hooks/gate_keys.h"
 #include "fsd/tree/room.h"
 
 #include <dirent.h>
@@ -464,9 +465,13 @@ hooks_new(const struct hooks_options *opt, struct hooks **ret_hooks, struct err 
 	LIST_INIT(&hooks->globs);
 	hook_loading_init(hooks);
 	TAILQ_INIT(&hooks->logs);
+	TAILQ_INIT(&hooks->gate_changes);
+	STAILQ_INIT(&hooks->gate_removals);
 	code = hook_stats_init(hooks, err);
 	if (code == 0)
 		code = restore(hooks, err);
+	if (code == 0)
+		code = hook_gates_load(hooks, err);
 	if (code == 0)
 		hook_logs_sweep(hooks);
 	if (code == 0)
@@ -510,6 +515,7 @@ hook_free(struct hook *hook)
 	hook_settings_fini(&hook->settings);
 	hook_overrides_fini(&hook->overrides);
 	hook_stats_fini(hook);
+	gate_free(hook->gate);
 	hook_spans_fini(hook);
 	free(hook->script);
 	free(hook->problem);

@@ -11,6 +11,9 @@
  *	rules.c, rule_kinds.c  the rules among them
  *	explain.c   why a hook did not match
  *	latency.c, hook_metrics.c  durations in buckets; figures for `metrics`
+ *	gate.c      the counts of flood control: whether a hook runs now, later or not; with it
+ *	            gate_judge.c, what the rules say; gate_state.c, gate_tally.c, what is counted;
+ *	            gate_keys.c, for which keys
  *	stats.c     counters, latency, the hook's log
  *	hook_nodes.c, version_nodes.c, hook_test.c  the files in the tree
  */
@@ -97,6 +100,7 @@ struct hook {
 	uint64_t counts[EXEC_REMOVED + 1]; /* by enum exec_status, since start */
 	struct latency *latency;           /* since start; NULL before the first run */
 	struct log_file *log;              /* NULL while closed */
+	struct gate *gate;                 /* NULL while nothing was counted */
 
 	TAILQ_ENTRY(hook) dir_link, pending_link, leaving_link, queue_link, log_link;
 	UT_hash_handle by_name_hh, by_alias_hh, by_id_hh;
@@ -142,6 +146,10 @@ struct hooks {
 	struct latency wait; /* from an event's acceptance to the start of a first attempt */
 	struct hook_user *users;
 	struct hook_settings defaults;
+
+	/* counts of gates that the store does not know yet; those it is to forget come first */
+	TAILQ_HEAD(gate_key_queue, gate_key) gate_changes;
+	struct gate_count_list gate_removals;
 };
 
 /* ---- registry.c ------------------------------------------------------------------------------ */

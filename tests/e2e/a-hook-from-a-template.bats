@@ -2,6 +2,7 @@
 # sloth-runner hook new: values are checked before anything is written, and can be nothing but values.
 
 load functions
+load pages
 bats_require_minimum_version 1.5.0
 setup() {
 	export HOME=$BATS_TEST_TMPDIR/home
@@ -130,4 +131,9 @@ refused() {
 		sloth-runner hook new h --force -t "$template" "${sets[@]}" >/dev/null
 	done <"$BATS_TEST_TMPDIR/defaults"
 	[ "$(wc -l <"$BATS_TEST_TMPDIR/defaults")" -gt 30 ]
+}
+
+@test "the guide about templates prints what it says" {
+	run_page "$TOP/docs/guides/templates.md"
+	[ "$steps" -gt 20 ]
 }

@@ -134,6 +134,12 @@ judge_span(const struct hook *hook, const struct hook_span *span, const struct e
 	return HOOK_MATCHES;
 }
 
+enum hook_stance_kind
+hook_stance_now(const struct hook *hook, const struct event *ev, struct sbuf *why)
+{
+	return judge_span(hook, place_of(hook, UINT64_MAX).before, ev, why);
+}
+
 /* What became of the version since. */
 static void
 add_since(struct sbuf *why, const struct hook *hook, const struct hook_span *span)

@@ -99,6 +99,9 @@ void release_drop_all(struct hook *hook);
 void hook_span_add(struct hook *hook, const struct release_parts *parts);
 void hook_span_end(struct hook *hook, uint32_t version, uint64_t to_seq);
 void hook_spans_fini(struct hook *hook);
+/* What the version in service says to such an event; why gets a sentence unless it matches. */
+enum hook_stance_kind hook_stance_now(
+	const struct hook *hook, const struct event *ev, struct sbuf *why);
 
 /* ---- overrides.c ----------------------------------------------------------------------------- */
 

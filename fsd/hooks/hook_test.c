@@ -1,10 +1,14 @@
-/* ctl/hooks/<hook>/test: run the version in service on an event that is given here, and read how it
- * went.  Nothing is recorded.
+/* ctl/hooks/<hook>/test: run the version in service on an event that is given here, and read what
+ * is decided about such an event and how the run went.  Nothing is recorded, and no rule counts it.
+ *
+ * The hook runs whatever the decision is, for that is what a test is for: but for the event that
+ * its own conditions do not let through, and for one of another stack, whose wall holds here too.
+ * With `dry=1` in front nothing runs but the conditions.
  *
  * One write is one event; a JSON text may come in several writes and is taken when it is complete,
  * or refused at close.  The run belongs to the open: closing cancels it, and whoever comes last,
  * the close or the end of the run, frees it. */
-#include "fsd/hooks/registry.h"
+#include "fsd/hooks/flow.h"
 
 #include "base/auto.h"
 #include "base/clock.h"
@@ -23,9 +27,13 @@ struct test {
 	struct handle *handle; /* NULL: closed */
 	struct sbuf text;      /* what is not complete yet */
 	struct run run;
-	bool is_busy; /* loading the source, or running */
+	enum hook_stance_kind stance; /* whether the event would reach the hook */
+	struct sbuf why;              /* what decided */
+	bool is_busy;                 /* loading the source, or running */
 	bool is_running;
 };
+
+#define DRY "dry=1" /* in front of an event: the decision alone */
 
 /* What an event of a category carries, for a hook that is tested without one. */
 static const struct {
@@ -53,6 +61,7 @@ test_free(struct test *test)
 	event_unref(test->run.event);
 	hook_code_unref(test->run.code);
 	sbuf_fini(&test->text);
+	sbuf_fini(&test->why);
 	free(test);
 }
 
@@ -110,8 +119,10 @@ make_event(const struct hook *hook, const json_t *root)
 	ev->status = EVENT_PROCESSING;
 	ev->created_ns = ev->timestamp_ns = clock_real_ns();
 	ev->type = type ? mem_strdup(type) : sample_type(hook);
-	ev->stack = mem_strdup(hook->current->code.stack);
 	ev->sender = mem_strdup("test");
+	ev->stack = mem_strdup(type ? string_member(root, "stack") : NULL);
+	if (!ev->stack)
+		ev->stack = mem_strdup(hook->current->code.stack);
 	if (type) {
 		ev->agent = mem_strdup(string_member(root, "agent"));
 		ev->run_id = mem_strdup(string_member(root, "run_id"));
@@ -125,35 +136,63 @@ make_event(const struct hook *hook, const json_t *root)
 	return ev;
 }
 
-/* ---- the run --------------------------------------------------------------------------------- */
+/* ---- the answer ------------------------------------------------------------------------------ */
 
+/* The word for what would become of such an event; test->why gets the sentence. */
+static const char *
+decide(struct test *test, const struct run_outcome *outcome)
+{
+	if (test->stance != HOOK_MATCHES)
+		return hook_stance_name(test->stance);
+	if (outcome && outcome->status == EXEC_FILTERED) {
+		sbuf_adds(&test->why, outcome->why ? outcome->why : "");
+		return "filtered";
+	}
+	if (outcome && outcome->status != EXEC_SUCCESS && test->run.part == RUN_CONDITIONS)
+		return "failed"; /* a condition did, and the error says so */
+	return "run";
+}
+
+/* Give an answer member by member. */
 static void
-answer(struct test *test, const char *result, const char *error, const struct run_outcome *outcome)
+add_member(struct sbuf *out, const char *name, const char *text)
+{
+	sbuf_printf(out, "%s\"%s\":", out->len ? "," : "{", name);
+	sbuf_jsons(out, text && text[0] ? text : NULL);
+}
+
+/* outcome is NULL when nothing ran, or could not. */
+static void
+answer(struct test *test, const char *error, const struct run_outcome *outcome)
 {
 	AUTO(sbuf) struct sbuf out = {0};
+	bool is_asked = test->run.part == RUN_CONDITIONS;
+	const char *result = outcome ? exec_status_name(outcome->status) : error ? "failed" : NULL;
 
 	test->is_busy = test->is_running = false;
 	if (!test->handle) {
 		test_free(test);
 		return;
 	}
-	sbuf_printf(&out, "{\"result\":\"%s\",\"message\":", result);
-	sbuf_jsons(&out, outcome ? outcome->message : NULL);
-	sbuf_adds(&out, ",\"output\":");
-	sbuf_jsons(&out, outcome ? outcome->output : NULL);
-	sbuf_adds(&out, ",\"error\":");
-	sbuf_jsons(&out, error);
+	add_member(&out, "decision", decide(test, outcome));
+	add_member(&out, "why", sbuf_str(&test->why));
+	add_member(&out, "result", is_asked && !error ? NULL : result);
+	add_member(&out, "message", outcome ? outcome->message : NULL);
+	add_member(&out, "output", outcome ? outcome->output : NULL);
+	add_member(&out, "error", error);
 	sbuf_printf(&out, ",\"duration_ms\":%.3f}\n",
 		outcome ? (double)outcome->duration_ns / NS_PER_MS : 0.0);
 	handle_push(test->handle, out.data, out.len);
 }
+
+/* ---- the run --------------------------------------------------------------------------------- */
 
 static void
 on_done(struct run *run, struct run_outcome *outcome)
 {
 	struct test *test = (struct test *)((char *)run - offsetof(struct test, run));
 
-	answer(test, exec_status_name(outcome->status), outcome->error, outcome);
+	answer(test, outcome->error, outcome);
 }
 
 static void
@@ -163,15 +202,26 @@ on_loaded(void *arg, int code, const struct err *err)
 	const struct hooks_services *services = &test->hook->hooks->opt.services;
 
 	if (code < 0 || !test->handle) {
-		answer(test, "failed", err ? err->msg : "closed", NULL);
+		answer(test, err ? err->msg : "closed", NULL);
 		return;
 	}
 	test->is_running = true;
 	services->run(services->arg, &test->run);
 }
 
+/* Whether a worker has something to do. */
+static bool
+is_to_run(const struct test *test)
+{
+	const struct hook_rules *rules = test->run.code->rules;
+
+	if (test->stance == HOOK_WALL)
+		return false;
+	return test->run.part == RUN_WHOLE || rules->match || rules->has_filter;
+}
+
 static int
-start(struct test *test, const json_t *root, struct err *err)
+start(struct test *test, const json_t *root, bool is_dry, struct err *err)
 {
 	struct hook *hook = test->hook;
 
@@ -185,10 +235,16 @@ start(struct test *test, const json_t *root, struct err *err)
 	test->run = (struct run){.code = hook_code_ref(&hook->current->code),
 		.event = make_event(hook, root),
 		.attempt = 1,
+		.part = is_dry ? RUN_CONDITIONS : RUN_WHOLE,
 		.is_dry = true,
 		.done = on_done};
+	sbuf_reset(&test->why);
+	test->stance = hook_stance_now(hook, test->run.event, &test->why);
 	test->is_busy = true;
-	hook_code_load(hook->hooks, test->run.code, on_loaded, test);
+	if (is_to_run(test))
+		hook_code_load(hook->hooks, test->run.code, on_loaded, test);
+	else
+		answer(test, NULL, NULL);
 	return 0;
 }
 
@@ -206,26 +262,41 @@ test_open(struct handle *h, struct err *err)
 	return 0;
 }
 
+/* Move behind `dry=1`; false when the text does not begin with it. */
+static bool
+take_dry(const char **text)
+{
+	const char *at = *text + strspn(*text, " \t\r\n");
+	size_t len = strlen(DRY);
+
+	if (strncmp(at, DRY, len) != 0 || (at[len] && !strchr(" \t\r\n{", at[len])))
+		return false;
+	*text = at + len;
+	return true;
+}
+
 /* Take the text when it is a whole JSON object or an empty line; is_last: refuse it otherwise. */
 static int
 take(struct test *test, bool is_last, struct err *err)
 {
-	const char *text = sbuf_str(&test->text);
+	const char *json = sbuf_str(&test->text);
+	bool is_dry = take_dry(&json);
+	size_t len = test->text.len - (size_t)(json - sbuf_str(&test->text));
 	json_error_t why;
 	json_t *root;
 	int code;
 
-	if (text[strspn(text, " \t\r\n")] == '\0') {
+	if (json[strspn(json, " \t\r\n")] == '\0') {
 		if (is_last && test->text.len == 0)
 			return 0;
 		sbuf_reset(&test->text);
-		return start(test, NULL, err);
+		return start(test, NULL, is_dry, err);
 	}
-	root = json_loadb(test->text.data, test->text.len, JSON_REJECT_DUPLICATES, &why);
+	root = json_loadb(json, len, JSON_REJECT_DUPLICATES, &why);
 	if (!root && !is_last && json_error_code(&why) == json_error_premature_end_of_input)
 		return 0;
 	if (json_is_object(root))
-		code = start(test, root, err);
+		code = start(test, root, is_dry, err);
 	else
 		code = err_set(err, EINVAL, "line %d, column %d: %s", why.line, why.column,
 			root ? "an event is a JSON object" : why.text);

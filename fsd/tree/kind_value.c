@@ -61,6 +61,8 @@ value_done(struct treq *req, int code)
 		sbuf_reset(&h->body);
 		return code;
 	}
+	if (h->body.data[h->body.len - 1] == '\0')
+		h->body.data[h->body.len - 1] = '\n'; /* body_act took it; the value may go on */
 	node_changed(h->node);
 	if ((h->flags & O_ACCMODE) == O_RDWR) { /* who writes and reads sees what was taken */
 		sbuf_reset(&h->text);
@@ -73,17 +75,11 @@ value_done(struct treq *req, int code)
 static int
 value_act(struct treq *req)
 {
-	struct sbuf *body = &req->handle->body;
-	bool had_newline = body->data[body->len - 1] == '\n';
 	int code;
 
 	req->after = value_done;
-	code = body_act(req, body->len);
-	if (code == TREE_PARKED)
-		return code;
-	if (had_newline)
-		body->data[body->len - 1] = '\n'; /* the value may go on */
-	return value_done(req, code);
+	code = body_act(req, req->handle->body.len);
+	return code == TREE_PARKED ? code : value_done(req, code);
 }
 
 static int

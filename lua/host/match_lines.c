@@ -68,30 +68,36 @@ take_relation(const char **at, struct condition *c, struct err *err)
 		const char *text;
 		enum relation op;
 	} rows[] = {
+		{"=", OP_EQUAL},
+		{"!=", OP_UNEQUAL},
+		{"<", OP_LESS},
+		{"<=", OP_LESS_EQUAL},
+		{">", OP_GREATER},
+		{">=", OP_GREATER_EQUAL},
+		{"~", OP_MATCHED},
+		{"!~", OP_UNMATCHED},
 		{"exists", OP_EXISTS},
 		{"absent", OP_ABSENT},
-		{"!=", OP_UNEQUAL},
-		{"<=", OP_LESS_EQUAL},
-		{">=", OP_GREATER_EQUAL},
-		{"!~", OP_UNMATCHED},
-		{"=", OP_EQUAL},
-		{"<", OP_LESS},
-		{">", OP_GREATER},
-		{"~", OP_MATCHED},
 	};
 
+	size_t len;
+
 	*at = skip_blanks(*at);
+	len = strspn(*at, "=!<>~");
+	if (len == 0)
+		len = strcspn(*at, " \t\r");
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		if (strncmp(*at, rows[i].text, strlen(rows[i].text)) != 0)
+		if (strlen(rows[i].text) != len || strncmp(*at, rows[i].text, len) != 0)
 			continue;
 		c->op = rows[i].op;
-		*at = skip_blanks(*at + strlen(rows[i].text));
+		*at = skip_blanks(*at + len);
 		if ((c->op == OP_EXISTS || c->op == OP_ABSENT) && **at)
 			return err_set(err, EINVAL, "nothing may stand behind '%s'", rows[i].text);
 		return 0;
 	}
 	return err_set(err, EINVAL,
-		"behind '%s' must stand one of = != < <= > >= ~ !~ exists absent", c->path);
+		"behind '%s' must stand = != < <= > >= ~ !~ exists or absent, not '%.*s'", c->path,
+		(int)len, *at);
 }
 
 /* ---- literals ------------------------------------------------------------------------------- */

@@ -213,6 +213,13 @@ json() { jq -er "$1" <<<"$output"; }
 	out sloth-runner hook test plain --data '{"fail":true}'
 	[ "$status" -eq 5 ]
 	[[ $output == *failed* ]]
+	echo 'fail absent' >"$MNT/ctl/hooks/plain/match"
+	out sloth-runner hook test plain --data '{"fail":true}'
+	[ "$status" -eq 0 ]
+	[[ $output == *"Decision:  filtered: fail absent: it is true"*"Status:    filtered"* ]]
+	out sloth-runner hook test plain --dry-run --data '{"ok":true}' -o json
+	[ "$(json .decision)" = run ]
+	json '.result == null'
 	out sloth-runner hook test plain --data '{fail'
 	[ "$status" -eq 2 ]
 	[ "$(cat "$MNT/ctl/hooks/plain/runs")" = 0 ]

@@ -13,6 +13,9 @@ static bool has_unfinished;
 static bool is_slow; /* runs end when the test says so */
 static struct run *held_run;
 static char seen_type[64], seen_data[512];
+static enum run_part ran_part;
+
+#define NOTHING_RAN ((enum run_part) - 1)
 
 /* ---- the world ------------------------------------------------------------------------------ */
 
@@ -21,11 +24,15 @@ end_run(struct run *run)
 {
 	struct run_outcome outcome = {.status = EXEC_SUCCESS, .duration_ns = 1500000};
 
-	outcome.message = mem_strdup("fine");
-	outcome.output = mem_strdup("printed\n");
+	ran_part = run->part;
+	if (strstr(run->event->data, "\"low\"")) {
+		outcome.status = EXEC_FILTERED;
+		outcome.why = (char *)"load > 1: it is \"low\"";
+	} else {
+		outcome.message = run->part == RUN_WHOLE ? (char *)"fine" : NULL;
+		outcome.output = (char *)"printed\n";
+	}
 	run->done(run, &outcome);
-	free(outcome.message);
-	free(outcome.output);
 }
 
 static void
@@ -500,7 +507,8 @@ END_TEST
 /* ---- test ----------------------------------------------------------------------------------- */
 
 #define ANSWER                                                                                     \
-	"{\"result\":\"success\",\"message\":\"fine\",\"output\":\"printed\\n\",\"error\":null,"   \
+	"{\"decision\":\"run\",\"why\":null,\"result\":\"success\",\"message\":\"fine\","          \
+	"\"output\":\"printed\\n\",\"error\":null,"                                                \
 	"\"duration_ms\":1.500}\n"
 
 START_TEST(test_dry_run)
@@ -508,8 +516,8 @@ START_TEST(test_dry_run)
 	static const struct {
 		const char *written, *type, *data;
 	} cases[] = {
-		{"{\"type\":\"x.y\",\"data\":{\"n\":1}}\n", "x.y", "{\"n\":1}"},
-		{"{\"event_type\":\"x.y\"}\n", "x.y", "{}"},
+		{"{\"type\":\"deploy.x\",\"data\":{\"n\":1}}\n", "deploy.x", "{\"n\":1}"},
+		{"{\"event_type\":\"deploy.x\"}\n", "deploy.x", "{}"},
 		{"{\"n\":1}\n", "deploy.test", "{\"n\":1}"},
 		{"\n", "deploy.test",
 			"{\"deploy\":{\"deploy_id\":\"test-deploy\",\"version\":\"v1\","
@@ -528,6 +536,68 @@ START_TEST(test_dry_run)
 		ck_assert_str_eq(seen_type, cases[i].type);
 		ck_assert_str_eq(seen_data, cases[i].data);
 		tree_release(h);
+	}
+}
+END_TEST
+
+static char *
+ask(const char *hook, const char *text)
+{
+	AUTO(free) char *path = mem_printf("/ctl/hooks/%s/test", hook);
+	struct handle *h = open_node(path, O_RDWR);
+	char *answer;
+
+	ran_part = NOTHING_RAN;
+	ck_assert_int_eq(write_handle(h, text), (int)strlen(text));
+	answer = read_handle(h);
+	tree_release(h);
+	return answer;
+}
+
+/* What is decided, by what, and what is run for it. */
+START_TEST(test_decisions)
+{
+	static const struct {
+		const char *hook, *written;
+		const char *decision, *why, *result;
+		enum run_part part;
+	} cases[] = {
+		{"a", "{}\n", "run", NULL, "success", RUN_WHOLE},
+		{"a", "dry=1 {}\n", "run", NULL, NULL, NOTHING_RAN},
+		{"a", "dry=1\n", "run", NULL, NULL, NOTHING_RAN},
+		{"a", " dry=1\n{\"type\":\"t\"}\n", "run", NULL, NULL, NOTHING_RAN},
+		{"a", "{\"type\":\"x\"}\n", "other-type", "hears t", "success", RUN_WHOLE},
+		{"a", "dry=1{\"type\":\"x\"}\n", "other-type", "hears t", NULL, NOTHING_RAN},
+		{"m", "{}\n", "run", NULL, "success", RUN_WHOLE},
+		{"m", "dry=1 {}\n", "run", NULL, NULL, RUN_CONDITIONS},
+		{"m", "{\"load\":\"low\"}\n", "filtered", "load > 1: it is \"low\"", "filtered",
+			RUN_WHOLE},
+		{"m", "dry=1 {\"load\":\"low\"}\n", "filtered", "load > 1: it is \"low\"", NULL,
+			RUN_CONDITIONS},
+		{"w", "{}\n", "run", NULL, "success", RUN_WHOLE},
+		{"w", "{\"type\":\"t\",\"stack\":\"dev\"}\n", "wall",
+			"stands behind the wall of stack 'prod', the event is of stack 'dev'", NULL,
+			NOTHING_RAN},
+		{"off", "dry=1\n", "disabled", "is disabled", NULL, NOTHING_RAN},
+		{"off", "\n", "disabled", "is disabled", "success", RUN_WHOLE},
+	};
+
+	serve("a", "{\"event_type\":\"t\"}");
+	serve("m", "{\"event_type\":\"t\",\"match\":\"load > 1\"}");
+	serve("w", "{\"event_type\":\"t\",\"stack\":\"prod\"}");
+	serve("off", "{\"event_type\":\"t\",\"enabled\":false}");
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		AUTO(free) char *text = ask(cases[i].hook, cases[i].written);
+		AUTO(sbuf) struct sbuf begin = {0};
+
+		sbuf_printf(&begin, "{\"decision\":\"%s\",\"why\":", cases[i].decision);
+		sbuf_jsons(&begin, cases[i].why);
+		sbuf_adds(&begin, ",\"result\":");
+		sbuf_jsons(&begin, cases[i].result);
+		sbuf_addc(&begin, ',');
+		ck_assert_msg(strncmp(text, begin.data, begin.len) == 0, "%s %s: %s", cases[i].hook,
+			cases[i].written, text);
+		ck_assert_int_eq(ran_part, cases[i].part);
 	}
 }
 END_TEST
@@ -688,6 +758,7 @@ main(void)
 	tcase_add_test(tc, test_metrics_are_bounded);
 	tcase_add_test(tc, test_log_grows);
 	tcase_add_test(tc, test_dry_run);
+	tcase_add_test(tc, test_decisions);
 	tcase_add_test(tc, test_dry_run_in_pieces);
 	tcase_add_test(tc, test_dry_run_is_closed_early);
 	tcase_add_test(tc, test_dry_run_of_a_broken_hook);

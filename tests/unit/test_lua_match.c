@@ -182,8 +182,14 @@ START_TEST(what_is_refused_and_where)
 	static const struct {
 		const char *lines, *error;
 	} cases[] = {
-		{"cpu.load", "line 1: behind 'cpu.load' must stand one of"},
-		{"cpu.load 5", "line 1: behind 'cpu.load' must stand one of"},
+		{"cpu.load", "line 1: behind 'cpu.load' must stand = != < <= > >= ~ !~ exists or "
+			     "absent, not ''"},
+		{"cpu.load 5", "line 1: behind 'cpu.load' must stand = != < <= > >= ~ !~ exists or "
+			       "absent, not '5'"},
+		{"a == 5", "line 1: behind 'a' must stand = != < <= > >= ~ !~ exists or absent, "
+			   "not '=='"},
+		{"a =~5", "line 1: behind 'a' must stand = != < <= > >= ~ !~ exists or absent, not "
+			  "'=~'"},
 		{"a = 1\n\n \nb =", "line 4: a value is missing"},
 		{"a = 1 |", "line 1: a value is missing"},
 		{"a = | 1", "line 1: a value is missing"},

@@ -507,6 +507,8 @@ START_TEST(a_value_can_be_answered_later)
 	ck_assert_uint_eq(call.answers, 0);
 	treq_reply(room.parked, 0, NULL);
 	ck_assert_int_eq(call.result, 5);
+	ck_assert_int_eq(write_at(&f, h, "and more\n", 5), 9); /* the value goes on */
+	ck_assert_str_eq(room.value, "park\nand more");
 
 	call = CALL(.op = TREE_WRITE, .handle = h, .data = "park\n", .size = 5);
 	start_call(&f, &call);

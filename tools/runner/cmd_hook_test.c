@@ -41,16 +41,19 @@ make_event(const struct args *args, const json_t *hook, struct sbuf *out, struct
 			why.line, why.column, json ? "another kind of value" : why.text);
 	}
 	json_decref(json);
-	sbuf_adds(out, "{\"type\":");
+	sbuf_adds(out, args_bool(args, "dry-run") ? "dry=1 {\"type\":" : "{\"type\":");
 	sbuf_jsons(out, type);
 	sbuf_printf(out, ",\"data\":%s}\n", data);
 	return 0;
 }
 
+/* What the conditions stopped did not fail, and neither did what was only asked about. */
 static bool
-is_success(const json_t *answer)
+is_failure(const json_t *answer)
 {
-	return !strcmp(json_text(answer, "result"), "success");
+	const char *result = json_text(answer, "result");
+
+	return *result && strcmp(result, "success") != 0 && strcmp(result, "filtered") != 0;
 }
 
 static void
@@ -65,9 +68,11 @@ print_answer(const json_t *answer)
 {
 	AUTO(sbuf) struct sbuf duration = {0};
 	double ms = json_number_value(json_object_get(answer, "duration_ms"));
+	const char *why = json_text(answer, "why"), *result = json_text(answer, "result");
 
 	print_add_duration(&duration, (int64_t)(ms * NS_PER_MS));
-	(void)printf("\nTest Results\nStatus:    %s\nDuration:  %s\n", json_text(answer, "result"),
+	(void)printf("\nTest Results\nDecision:  %s%s%s\nStatus:    %s\nDuration:  %s\n",
+		json_text(answer, "decision"), *why ? ": " : "", why, *result ? result : "not run",
 		sbuf_str(&duration));
 	print_block("Output", json_text(answer, "output"));
 	print_block("Error", json_text(answer, "error"));
@@ -97,11 +102,11 @@ test_run(const struct args *args, struct err *err)
 	if (print_is_json(args)) {
 		print_json(answer);
 	} else {
-		(void)printf(
-			"Hook:      %s\nEvent:     %s", json_text(hook, "label"), sbuf_str(&event));
+		(void)printf("Hook:      %s\nEvent:     %s", json_text(hook, "label"),
+			strchr(sbuf_str(&event), '{'));
 		print_answer(answer);
 	}
-	return is_success(answer) ? EXIT_OK : EXIT_HOOK;
+	return is_failure(answer) ? EXIT_HOOK : EXIT_OK;
 }
 
 static const struct flag test_flags[] = {
@@ -117,6 +122,9 @@ static const struct flag test_flags[] = {
 		.kind = FLAG_STR,
 		.value = "JSON",
 		.help = "the event's data; a sample of its category by default"},
+	{.name = "dry-run",
+		.kind = FLAG_BOOL,
+		.help = "only say what would be decided; nothing runs but the conditions"},
 	FLAG_OUTPUT,
 	{0},
 };
@@ -128,11 +136,13 @@ const struct cmd cmd_hook_test = {
 	.words_max = 1,
 	.flags = test_flags,
 	.summary = "Run a hook on a sample event",
-	.text = "Nothing is recorded, but what the script does is really done.\n"
-		"Exit code 5 when the hook fails.",
-	.examples =
-		"sloth-runner hook test alert\n"
-		"sloth-runner hook test alert --event-type task.failed \\\n"
-		"    --mock-data '{\"task_name\":\"deploy_app\",\"error\":\"connection timeout\"}'",
+	.text = "Says what is decided about such an event, and runs the hook unless its own\n"
+		"conditions stop it.  Nothing is recorded, but what the script does is really\n"
+		"done.  Exit code 5 when the hook fails.",
+	.examples = "sloth-runner hook test alert\n"
+		    "sloth-runner hook test alert --event-type task.failed \\\n"
+		    "    --mock-data '{\"task_name\":\"deploy_app\",\"error\":\"connection "
+		    "timeout\"}'\n"
+		    "sloth-runner hook test alert --dry-run",
 	.run = test_run,
 };

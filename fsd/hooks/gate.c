@@ -147,8 +147,8 @@ hooks_decide(struct hooks *hooks, struct hook_code *code, const struct event *ev
 	for (kind = 0; kind < GATE_KINDS; kind++)
 		if (keys[kind])
 			gate_settle(keys[kind], code->rules, c.is_changed[kind], now_ns);
-	gate->passed += ret_decision->verdict == GATE_RUN;
-	gate->held += ret_decision->verdict == GATE_HOLD && moment == GATE_ARRIVED;
+	gate->hook->counts[EXEC_HELD] +=
+		ret_decision->verdict == GATE_HOLD && moment == GATE_ARRIVED;
 }
 
 void

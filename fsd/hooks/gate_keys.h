@@ -28,8 +28,7 @@ struct gate {
 	struct hook *hook;
 	struct gate_key *keys;
 	struct heap expiring;
-	uint64_t passed, held; /* events, since the daemon started */
-	uint64_t let_go;       /* keys, for lack of room */
+	uint64_t let_go; /* keys, for lack of room */
 };
 
 /* The hook's, made when it has none. */
@@ -47,6 +46,9 @@ void gate_settle(
 	struct gate_key *key, const struct hook_rules *rules, bool is_changed, int64_t now_ns);
 /* Remove what has expired. */
 void gate_expire(struct gate *gate, int64_t now_ns);
+
+/* Append what is held back now: a line a key. */
+void hook_flood_show(const struct hook *hook, int64_t now_ns, struct sbuf *out); /* gate_show.c */
 
 /* Take the counts of all hooks from the store.  Blocks: yes (start only). */
 int hook_gates_load(struct hooks *hooks, struct err *err) MUST_USE;

@@ -242,6 +242,60 @@ START_TEST(test_used_up_counts_are_forgotten)
 }
 END_TEST
 
+/* Lines of the file, without what differs from run to run. */
+static void
+assert_flood(const char *const *parts, size_t count)
+{
+	AUTO(sbuf) struct sbuf out = {0};
+	const char *at;
+	size_t i;
+
+	hook_flood_show(fixture_hook(&f, "a"), now, &out);
+	at = sbuf_str(&out);
+	for (i = 0; i < count; i++) {
+		at = strstr(at, parts[i]);
+		ck_assert_msg(at != NULL, "'%s' is not in: %s", parts[i], sbuf_str(&out));
+	}
+	if (count == 0)
+		ck_assert_str_eq(sbuf_str(&out), "");
+}
+
+START_TEST(test_what_is_held_back_is_listed)
+{
+	static const char *const parts[] = {"group a: once_within until ", " for event ",
+		", 1 not run; rate_drop 1 of 9\n", "group (all): once_within until ", "\n"};
+
+	serve("\"once_within\":\"1m\",\"group_by\":\"host\",\"rate_drop\":\"9/m\"");
+	assert_flood(NULL, 0);
+	assert_runs("{\"host\":\"a\"}");
+	assert_throttled("{\"host\":\"a\"}");
+	assert_runs("{}");
+	assert_flood(parts, sizeof(parts) / sizeof(parts[0]));
+	now += 61 * NS_PER_S;
+	assert_flood(NULL, 0);
+}
+END_TEST
+
+START_TEST(test_what_waits_is_listed)
+{
+	static const char *const rate[] = {
+		"group (all): rate reached, the next event's turn is at "};
+	static const char *const once[] = {"group (all): once_after holds event ", " for 2 since "};
+
+	serve("\"rate\":\"1/h\"");
+	assert_runs("{}");
+	ck_assert_int_eq(decide("t", "{}").verdict, GATE_HOLD);
+	ck_assert_int_eq(decide("t", "{}").verdict, GATE_HOLD);
+	ck_assert_uint_eq(fixture_hook(&f, "a")->counts[EXEC_HELD], 2);
+	assert_flood(rate, 1);
+	serve("\"once_after\":\"5s\"");
+	assert_flood(NULL, 0); /* counts of a rule that is gone */
+	ck_assert_int_eq(decide("t", "{}").verdict, GATE_HOLD);
+	ck_assert_uint_ne(decide("t", "{}").recall_seq, 0);
+	assert_flood(once, 2);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -259,6 +313,8 @@ main(void)
 	tcase_add_test(tc, test_foreseen_is_not_counted);
 	tcase_add_test(tc, test_keys_are_bounded);
 	tcase_add_test(tc, test_used_up_counts_are_forgotten);
+	tcase_add_test(tc, test_what_is_held_back_is_listed);
+	tcase_add_test(tc, test_what_waits_is_listed);
 	suite_add_tcase(s, tc);
 	return suite_run(s);
 }

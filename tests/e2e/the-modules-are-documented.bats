@@ -83,6 +83,33 @@ run_hook() {
 	[ "$(grep -c '^---@field timeout' "$DOCS/hook.lua")" -eq 1 ]
 }
 
+@test "annotations say what is in an event, all of it and nothing else" {
+	mkdir "$MNT/stacks/prod"
+	add_hook first <<-'LUA'
+	local data = {}
+	for name in ("task agent resource workflow deploy health schedule state secret stack_data backup db " ..
+			"network security file custom system"):gmatch("%S+") do
+		data[name] = { name = name }
+	end
+	return { event_type = "t.x", execute = function(event)
+		return event.dispatch("t.y", data, { severity = "info", run_id = "r", source = "s", stack = "prod" })
+	end }
+	LUA
+	cat >"$MNT/stacks/prod/hooks/second.lua" <<-'LUA'
+	return { event_type = "t.y", execute = function(event)
+		for name in pairs(event) do print(name) end
+		return true
+	end }
+	LUA
+	wait_for 5 'grep -qsx ok "$MNT/stacks/prod/ctl/hooks/second/status"'
+	id=$(emit '{"type":"t.x"}')
+	timeout 100 cat "$MNT/events/$id/wait"
+	id=$(ls "$MNT/events/$id/effects")
+	timeout 100 cat "$MNT/events/$id/wait"
+	diff <(sort "$MNT/events/$id/hooks/second@prod/output") \
+		<(sed -n '/^---@class Event$/,/^event = /s/^---@field \([a-z_]*\).*/\1/p' "$DOCS/event.lua" | sort)
+}
+
 @test "a parameter that is documented is one of the function" {
 	for name in $(ls "$DOCS"); do
 		lua5.4 -e 'assert(loadfile(arg[1], "t"))' "$DOCS/$name"

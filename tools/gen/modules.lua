@@ -144,7 +144,7 @@ local function parse(path, text)
 		error(("%s:%d: %s"):format(path, number, message), 0)
 	end
 	local function finish()
-		if block.class then table.insert(page.items, block) end
+		if #block.fields > 0 then table.insert(page.items, block) end
 		block = new_block()
 	end
 	for line in text:gmatch("([^\n]*)\n") do

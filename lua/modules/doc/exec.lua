@@ -18,6 +18,7 @@
 ---@field code integer exit_code
 ---@field error string stderr, or why it did not start
 
+---@class ExecModule
 ---@overload fun(command: string, options?: ExecOptions): ExecResult, string?, boolean
 exec = {}
 

@@ -9,6 +9,7 @@
  * or refused at close.  The run belongs to the open: closing cancels it, and whoever comes last,
  * the close or the end of the run, frees it. */
 #include "fsd/hooks/flow.h"
+#include "fsd/hooks/gate.h"
 
 #include "base/auto.h"
 #include "base/clock.h"
@@ -29,6 +30,7 @@ struct test {
 	struct run run;
 	enum hook_stance_kind stance; /* whether the event would reach the hook */
 	struct sbuf why;              /* what decided */
+	struct gate_decision gate;    /* when it would reach it */
 	bool is_busy;                 /* loading the source, or running */
 	bool is_running;
 };
@@ -150,7 +152,16 @@ decide(struct test *test, const struct run_outcome *outcome)
 	}
 	if (outcome && outcome->status != EXEC_SUCCESS && test->run.part == RUN_CONDITIONS)
 		return "failed"; /* a condition did, and the error says so */
-	return "run";
+	sbuf_adds(&test->why, test->gate.why);
+	switch (test->gate.verdict) {
+	case GATE_RUN:
+		return "run";
+	case GATE_HOLD:
+		return exec_status_name(EXEC_HELD);
+	case GATE_DROP:
+		break;
+	}
+	return exec_status_name(test->gate.status);
 }
 
 /* Give an answer member by member. */
@@ -240,6 +251,7 @@ start(struct test *test, const json_t *root, bool is_dry, struct err *err)
 		.done = on_done};
 	sbuf_reset(&test->why);
 	test->stance = hook_stance_now(hook, test->run.event, &test->why);
+	hooks_foresee(hook->hooks, test->run.code, test->run.event, clock_steady_ns(), &test->gate);
 	test->is_busy = true;
 	if (is_to_run(test))
 		hook_code_load(hook->hooks, test->run.code, on_loaded, test);

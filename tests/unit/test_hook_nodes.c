@@ -602,6 +602,23 @@ START_TEST(test_decisions)
 }
 END_TEST
 
+/* Rules are asked, and count nothing: the same test twice has the same answer. */
+START_TEST(test_rules_are_foreseen)
+{
+	serve("later", "{\"event_type\":\"t\",\"once_after\":\"1m\"}");
+	serve("once", "{\"event_type\":\"t\",\"once_within\":\"1m\"}");
+	for (int i = 0; i < 2; i++) {
+		AUTO(free) char *later = ask("later", "dry=1\n");
+		AUTO(free) char *once = ask("once", "\n");
+
+		ck_assert_msg(
+			strstr(later, "{\"decision\":\"held\",\"why\":\"once_after 1m: ") == later,
+			"%s", later);
+		ck_assert_msg(strstr(once, "{\"decision\":\"run\",") == once, "%s", once);
+	}
+}
+END_TEST
+
 START_TEST(test_dry_run_in_pieces)
 {
 	struct handle *h;
@@ -759,6 +776,7 @@ main(void)
 	tcase_add_test(tc, test_log_grows);
 	tcase_add_test(tc, test_dry_run);
 	tcase_add_test(tc, test_decisions);
+	tcase_add_test(tc, test_rules_are_foreseen);
 	tcase_add_test(tc, test_dry_run_in_pieces);
 	tcase_add_test(tc, test_dry_run_is_closed_early);
 	tcase_add_test(tc, test_dry_run_of_a_broken_hook);

@@ -1,7 +1,8 @@
 /* What the store costs by itself, without a mount and hooks: events put, then finished with one
  * execution each.
  *
- *	bench_store EVENTS DIRECTORY
+ *	bench_store EVENTS DIRECTORY          in a state of its own, which is removed
+ *	bench_store --keep EVENTS STATE       fills that state, for a master to start with
  *
  * Prints one JSON object.  The lane's cost is the CPU time of the process without that of the main
  * thread.  The floor for it is tests/tools/commit_floor.c. */
@@ -17,6 +18,7 @@
 
 #define BATCH     512 /* events of one call */
 #define IN_FLIGHT 8   /* calls without an answer */
+#define LIMIT_MS  (3600 * 1000)
 
 static const char payload[] =
 	"{\"client\":3,\"n\":123456}"; /* what commit_floor and loadgen have too */
@@ -26,8 +28,7 @@ struct bench {
 	uv_timer_t alive;
 	struct store *store;
 	uint64_t count, sent, answered;
-	struct event **events;
-	int64_t from_ns, from_cpu_ns;
+	struct event *batch[BATCH];
 };
 
 static int64_t
@@ -84,7 +85,24 @@ on_done(void *arg, int code, const struct err *err)
 static void
 append_batch(struct bench *b, size_t n)
 {
-	store_append(b->store, b->events + b->sent, n, NULL, on_done, b);
+	for (size_t i = 0; i < n; i++)
+		b->batch[i] = make_event(b->sent + i + 1);
+	store_append(b->store, b->batch, n, NULL, on_done, b);
+}
+
+static struct execution *
+make_execution(uint64_t seq)
+{
+	struct execution *ex = NEW(struct execution);
+
+	ex->seq = seq;
+	ex->hook_id = 1;
+	ex->version = 1;
+	ex->status = EXEC_SUCCESS;
+	ex->attempts = 1;
+	ex->started_ns = clock_real_ns();
+	ex->duration_ns = 123456;
+	return ex;
 }
 
 static void
@@ -93,21 +111,17 @@ finish_batch(struct bench *b, size_t n)
 	struct execution_list list = STAILQ_HEAD_INITIALIZER(list);
 
 	for (size_t i = 0; i < n; i++) {
-		struct event *ev = b->events[b->sent + i];
-		struct execution *ex = NEW(struct execution);
+		struct execution *ex = make_execution(b->sent + i + 1);
+		struct event *ev = NEW(struct event);
 
-		ex->seq = ev->seq;
-		ex->hook_id = 1;
-		ex->version = 1;
-		ex->status = EXEC_SUCCESS;
-		ex->attempts = 1;
-		ex->started_ns = clock_real_ns();
-		ex->duration_ns = 123456;
 		STAILQ_INSERT_TAIL(&list, ex, link);
+		ev->refs = 1;
+		ev->seq = ex->seq;
 		ev->status = EVENT_COMPLETED;
 		ev->processed_ns = ex->started_ns;
+		b->batch[i] = ev;
 	}
-	store_finish(b->store, &list, b->events + b->sent, n, on_done, b);
+	store_finish(b->store, &list, b->batch, n, on_done, b);
 }
 
 /* Prints two members of the JSON object. */
@@ -123,6 +137,8 @@ run_phase(struct bench *b, const char *name, void (*send)(struct bench *, size_t
 			size_t n = b->count - b->sent < BATCH ? b->count - b->sent : BATCH;
 
 			send(b, n);
+			for (size_t i = 0; i < n; i++)
+				event_unref(b->batch[i]); /* the store has its own */
 			b->sent += n;
 			calls++;
 		}
@@ -134,20 +150,17 @@ run_phase(struct bench *b, const char *name, void (*send)(struct bench *, size_t
 }
 
 static void
-bench_store(const char *dir, uint64_t count)
+bench_store(const char *state, uint64_t count)
 {
-	AUTO(free) char *state = mem_printf("%s/state", dir);
-	struct bench b = {.count = count, .events = NEW_N(struct event *, count)};
+	struct bench b = {.count = count};
 	struct store_figures figures;
 	struct err err;
 
 	if (uv_loop_init(&b.loop) != 0 || uv_timer_init(&b.loop, &b.alive) != 0 ||
-		uv_timer_start(&b.alive, (uv_timer_cb)abort, 600000, 0) != 0)
+		uv_timer_start(&b.alive, (uv_timer_cb)abort, LIMIT_MS, 0) != 0)
 		abort();
 	if (store_open(&b.loop, &(struct store_options){.dir = state}, &b.store, &err) < 0)
 		die("open", &err);
-	for (uint64_t i = 0; i < count; i++)
-		b.events[i] = make_event(i + 1);
 	(void)printf("{");
 	run_phase(&b, "append", append_batch);
 	run_phase(&b, "finish", finish_batch);
@@ -158,21 +171,13 @@ bench_store(const char *dir, uint64_t count)
 	while (uv_run(&b.loop, UV_RUN_DEFAULT))
 		continue;
 	(void)uv_loop_close(&b.loop); /* the process ends */
-	for (uint64_t i = 0; i < count; i++)
-		event_unref(b.events[i]);
-	free(b.events);
 }
 
-int
-main(int argc, char **argv)
+static int
+in_own_state(uint64_t count, const char *parent)
 {
-	uint64_t count = argc == 3 ? strtoull(argv[1], NULL, 10) : 0;
-	AUTO(free) char *dir = mem_printf("%s/bench_store.XXXXXX", argc == 3 ? argv[2] : "");
+	AUTO(free) char *dir = mem_printf("%s/bench_store.XXXXXX", parent);
 
-	if (!count) {
-		(void)fputs("bench_store EVENTS DIRECTORY\n", stderr);
-		return 2;
-	}
 	if (!mkdtemp(dir)) {
 		perror(dir);
 		return 1;
@@ -180,4 +185,20 @@ main(int argc, char **argv)
 	bench_store(dir, count);
 	(void)fflush(stdout);
 	return execlp("rm", "rm", "-rf", dir, (char *)NULL);
+}
+
+int
+main(int argc, char **argv)
+{
+	bool keeps = argc == 4 && strcmp(argv[1], "--keep") == 0;
+	uint64_t count = keeps || argc == 3 ? strtoull(argv[argc - 2], NULL, 10) : 0;
+
+	if (!count) {
+		(void)fputs("bench_store [--keep] EVENTS DIRECTORY\n", stderr);
+		return 2;
+	}
+	if (!keeps)
+		return in_own_state(count, argv[2]);
+	bench_store(argv[3], count);
+	return 0;
 }

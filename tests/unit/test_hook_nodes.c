@@ -1,5 +1,4 @@
 /* The files of hooks and stacks, through the tree as a door sees it. */
-#include "base/embed.h"
 #include "fsd/stacks/stacks.h"
 #include "tests/unit/hooks_fixture.h"
 #include "tests/unit/suite.h"
@@ -673,19 +672,6 @@ START_TEST(test_dry_run_of_a_broken_hook)
 }
 END_TEST
 
-/* ---- templates ------------------------------------------------------------------------------ */
-
-START_TEST(test_templates)
-{
-	AUTO(free) char *names = list_path("/templates/hooks");
-	AUTO(free) char *text = read_path("/templates/hooks/notify.lua");
-
-	ck_assert_ptr_nonnull(strstr(names, "cooldown.lua notify.lua pipeline.lua "));
-	ck_assert_ptr_nonnull(strstr(text, "-- event: task.failed\n"));
-	ck_assert_ptr_null(walk("/templates/hooks/none.lua"));
-}
-END_TEST
-
 /* ---- stacks --------------------------------------------------------------------------------- */
 
 START_TEST(test_mkdir_and_rmdir)
@@ -780,7 +766,6 @@ main(void)
 	tcase_add_test(tc, test_dry_run_in_pieces);
 	tcase_add_test(tc, test_dry_run_is_closed_early);
 	tcase_add_test(tc, test_dry_run_of_a_broken_hook);
-	tcase_add_test(tc, test_templates);
 	tcase_add_test(tc, test_mkdir_and_rmdir);
 	tcase_add_test(tc, test_stacks_are_kept);
 	tcase_add_test(tc, test_rule_of_cron);

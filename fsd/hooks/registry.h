@@ -84,6 +84,7 @@ struct hook {
 	char *script;                  /* metadata as the script says it (JSON) */
 	uint64_t hash;                 /* of the source */
 
+	unsigned unstored;              /* versions that are on their way into the store */
 	TAILQ_HEAD(, release) releases; /* current and those unfinished events may need */
 	struct hook_span *spans;        /* by version */
 	size_t span_count;

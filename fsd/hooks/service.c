@@ -23,6 +23,15 @@ on_stored(void *arg, int code, const struct err *err)
 }
 
 static void
+on_version_stored(void *arg, int code, const struct err *err)
+{
+	struct hook *hook = arg;
+
+	hook->unstored--;
+	on_stored(hook, code, err);
+}
+
+static void
 store_version(struct hook *hook, const struct release_parts *parts)
 {
 	AUTO(free) char *meta = release_meta_write(parts, hook->script);
@@ -38,7 +47,8 @@ store_version(struct hook *hook, const struct release_parts *parts)
 		.hash = hook->hash,
 		.created_ns = hook->updated_ns};
 
-	store_put_version(hook->hooks->opt.store, &v, on_stored, hook);
+	hook->unstored++;
+	store_put_version(hook->hooks->opt.store, &v, on_version_stored, hook);
 }
 
 void

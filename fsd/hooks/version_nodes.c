@@ -5,8 +5,8 @@
  * and its time never change then, however often a setting is switched.  The others that are kept
  * open by name, because executions and ctl/hooks.jsonl speak of them.
  *
- * What the store has is read when it is looked up, since a text answers at once.  The version in
- * service is in memory, and may not be in the store yet: it is answered from there. */
+ * What the store has is read when it is looked up, since a text answers at once; versions that are
+ * on their way there are waited for.  The one in service is in memory and answered from there. */
 #include "fsd/hooks/flow.h"
 
 #include "base/auto.h"
@@ -52,6 +52,16 @@ text_new(char *source, size_t len, int64_t created_ns)
 	return text;
 }
 
+/* Call fn when the store has every version there is of the hook. */
+static void
+when_stored(const struct hook *hook, store_done_fn *fn, void *arg)
+{
+	if (hook->unstored == 0)
+		fn(arg, 0, NULL);
+	else
+		store_after_writes(hook->hooks->opt.store, fn, arg);
+}
+
 static void
 on_version(void *arg, int code, struct hook_version_list *versions)
 {
@@ -63,6 +73,23 @@ on_version(void *arg, int code, struct hook_version_list *versions)
 	treq_pin(arg, code, text, 0);
 }
 
+struct search {
+	const struct hook *hook;
+	uint32_t version;
+	struct treq *req;
+};
+
+/* When versions could not be stored, the store says which it has. */
+static void
+search(void *arg, int code, const struct err *err)
+{
+	struct search *s = arg;
+
+	(void)code, (void)err;
+	store_get_version(s->hook->hooks->opt.store, s->hook->id, s->version, on_version, s->req);
+	free(s);
+}
+
 static int
 version_lookup(struct node *parent, const char *name, struct treq *req, void **ret_obj,
 	uint64_t *ret_ino, struct err *err)
@@ -70,6 +97,7 @@ version_lookup(struct node *parent, const char *name, struct treq *req, void **r
 	const struct hook *hook = node_pinned(parent, &hook_set);
 	const struct hook_code *code = hook->current ? &hook->current->code : NULL;
 	uint32_t version = parse_name(name);
+	struct search *s;
 
 	if (!version || !hook->id)
 		return err_set(err, ENOENT, "hook '%s' has no version '%s'", hook->label, name);
@@ -79,7 +107,9 @@ version_lookup(struct node *parent, const char *name, struct treq *req, void **r
 		*ret_ino = 0;
 		return 0;
 	}
-	store_get_version(hook->hooks->opt.store, hook->id, version, on_version, req);
+	s = NEW(struct search);
+	*s = (struct search){hook, version, req};
+	when_stored(hook, search, s);
 	return TREE_PARKED;
 }
 
@@ -149,6 +179,15 @@ on_versions(void *arg, int code, struct hook_version_list *versions)
 	free(l);
 }
 
+static void
+list(void *arg, int code, const struct err *err)
+{
+	struct listing *l = arg;
+
+	(void)code, (void)err;
+	store_list_versions(l->hook->hooks->opt.store, l->hook->id, on_versions, l);
+}
+
 static int
 version_list(struct node *parent, uint64_t cookie, struct treq *req, entry_fn *entry, void *arg,
 	struct err *err)
@@ -161,7 +200,7 @@ version_list(struct node *parent, uint64_t cookie, struct treq *req, entry_fn *e
 		return 0;
 	l = NEW(struct listing);
 	*l = (struct listing){.hook = hook, .req = req, .cookie = cookie};
-	store_list_versions(hook->hooks->opt.store, hook->id, on_versions, l);
+	when_stored(hook, list, l);
 	return TREE_PARKED;
 }
 

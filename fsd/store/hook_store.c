@@ -200,6 +200,22 @@ store_rename_hook(
 	store_write(&h->job);
 }
 
+static int
+nothing_write(struct store_job *job, struct writer *w)
+{
+	(void)job, (void)w;
+	return 0;
+}
+
+void
+store_after_writes(struct store *store, store_done_fn *done, void *arg)
+{
+	struct hook_job *h = hook_job_new(store, 0, done, arg);
+
+	h->job.write = nothing_write;
+	store_write(&h->job);
+}
+
 uint64_t
 store_next_hook_id(struct store *store)
 {

@@ -107,6 +107,8 @@ enum hook_stance_kind hook_stance_now(
 
 /* The stack is removed: its overrides go with it.  Blocks: briefly. */
 void hook_overrides_remove(struct hook_dir *dir);
+/* What the source hooks.d/ of a directory tells. */
+void hook_conf_changed(void *dir, enum source_change what, const char *name, const char *new_name);
 /* Read hooks.d/<hook>.conf of every hook of the directory.  Blocks: yes (start only). */
 int hook_overrides_load(struct hook_dir *dir, struct err *err) MUST_USE;
 /* Change one override, write the file, apply it; done follows.  -EINVAL when the text is no value

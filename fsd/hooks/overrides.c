@@ -2,7 +2,8 @@
  *
  * What is in memory is what holds; the file is written whole, beside its place and renamed over it,
  * on the file lane, and the write that asked for it is answered when that is done.  The lane keeps
- * the order, so the last answer is about the last content.  The files are read at start. */
+ * the order, so the last answer is about the last content.  The files are read at start, and when
+ * they have changed: what was edited by hand then holds, what we wrote is what holds already. */
 #include "fsd/hooks/flow.h"
 
 #include "base/auto.h"
@@ -30,6 +31,17 @@ static char *
 conf_path(const struct hook_dir *dir, const char *name)
 {
 	return mem_printf("%s/hooks.d/%s.conf", dir->state, name);
+}
+
+/* The hook's name of "<hook>.conf"; NULL for other files. */
+static char *
+conf_stem(const char *file)
+{
+	size_t len = strlen(file);
+
+	if (len < 6 || strcmp(file + len - 5, ".conf") != 0 || !hook_name_is_valid(file, len - 5))
+		return NULL;
+	return mem_strndup(file, len - 5);
 }
 
 /* ---- reading --------------------------------------------------------------------------------- */
@@ -78,22 +90,102 @@ hook_overrides_load(struct hook_dir *dir, struct err *err)
 	AUTO(dir) DIR *d = NULL;
 	struct dirent *entry;
 
-	if (mkdir(path, 0750) != 0 && errno != EEXIST)
-		return err_set(err, errno, "%s: %s", path, strerror(errno));
 	d = opendir(path);
 	if (!d)
 		return err_set(err, errno, "%s: %s", path, strerror(errno));
 	while ((entry = readdir(d))) {
-		size_t len = strlen(entry->d_name);
-		AUTO(free) char *name = NULL;
+		AUTO(free) char *name = conf_stem(entry->d_name);
 
-		if (len < 6 || strcmp(entry->d_name + len - 5, ".conf") != 0 ||
-			!hook_name_is_valid(entry->d_name, len - 5))
-			continue;
-		name = mem_strndup(entry->d_name, len - 5);
-		load_one(dir, name);
+		if (name)
+			load_one(dir, name);
 	}
 	return 0;
+}
+
+/* ---- edited by hand -------------------------------------------------------------------------- */
+
+struct conf_edit {
+	struct hook_dir *dir;
+	char *name; /* of the hook */
+};
+
+static void
+edit_fails(struct conf_edit *edit, const struct err *err)
+{
+	struct hooks *hooks = edit->dir->hooks;
+	AUTO(free) char *path = conf_path(edit->dir, edit->name);
+
+	hooks->opt.services.report(hooks->opt.services.arg, path, err);
+}
+
+static void
+on_edit_applied(void *arg, int code, const struct err *err)
+{
+	struct conf_edit *edit = arg;
+
+	if (code < 0)
+		edit_fails(edit, err);
+	free(edit->name);
+	free(edit);
+}
+
+/* Gives to edit what the file says.  Whether that is news. */
+static bool
+take_edit(struct conf_edit *edit, int code, const struct source_file *file, struct err *err)
+{
+	struct hook *hook = hook_make(edit->dir, edit->name);
+	struct hook_overrides fresh = {0};
+	AUTO(sbuf) struct sbuf before = {0}, after = {0};
+
+	if (code == 0)
+		code = hook_overrides_parse(&fresh, file->data, err);
+	if (code < 0 && code != -ENOENT)
+		edit_fails(edit, err);
+	hook_overrides_format(&hook->overrides, &before);
+	hook_overrides_format(&fresh, &after);
+	if ((code < 0 && code != -ENOENT) || hook->conf_writes > 0 ||
+		strcmp(sbuf_str(&before), sbuf_str(&after)) == 0) {
+		hook_overrides_fini(&fresh);
+		return false;
+	}
+	hook_overrides_fini(&hook->overrides);
+	hook->overrides = fresh;
+	return true;
+}
+
+static void
+on_edit_read(void *arg, int code, struct source_file *file, const struct err *err)
+{
+	struct conf_edit *edit = arg;
+	struct err why = *err;
+
+	if (!edit->dir->hooks->is_stopping && edit->dir->conf && take_edit(edit, code, file, &why))
+		hook_apply(hook_make(edit->dir, edit->name), on_edit_applied, edit);
+	else
+		on_edit_applied(edit, 0, NULL);
+}
+
+static void
+conf_look(struct hook_dir *dir, const char *file)
+{
+	AUTO(free) char *name = conf_stem(file);
+	struct conf_edit *edit;
+
+	if (!name || !dir->conf)
+		return;
+	edit = NEW(struct conf_edit);
+	*edit = (struct conf_edit){dir, TAKE(name)};
+	source_read(dir->conf, file, CONF_MAX, on_edit_read, edit);
+}
+
+void
+hook_conf_changed(void *dir, enum source_change what, const char *name, const char *new_name)
+{
+	if (what == SOURCE_BEGUN)
+		return;
+	conf_look(dir, name);
+	if (what == SOURCE_RENAMED)
+		conf_look(dir, new_name);
 }
 
 /* ---- writing --------------------------------------------------------------------------------- */
@@ -157,6 +249,7 @@ conf_done(struct lane_job *lane_job)
 	struct conf_job *job = (struct conf_job *)lane_job;
 	struct hook *hook = job->hook;
 
+	hook->conf_writes--;
 	if (!job->done) {
 		if (job->code < 0)
 			log_write(hook->hooks->opt.log, LOG_LEVEL_ERROR, "%s", job->err.msg);
@@ -179,6 +272,7 @@ conf_job_new(struct hook *hook)
 	job->job.run = conf_run;
 	job->job.done = conf_done;
 	job->hook = hook;
+	hook->conf_writes++;
 	job->path = conf_path(hook->dir, hook->name);
 	job->text = sbuf_take(&text);
 	return job;

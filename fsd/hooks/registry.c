@@ -363,13 +363,18 @@ dir_open(struct hook_dir *dir, struct err *err)
 	struct source_owner hooks_owner = {
 		.arg = dir, .changed = hook_file_changed, .left = hook_file_left};
 	struct source_owner lib_owner = {.arg = dir, .changed = hook_lib_changed};
+	struct source_owner conf_owner = {.arg = dir, .changed = hook_conf_changed};
 	struct tree *tree = dir->hooks->opt.tree;
 	AUTO(free) char *hooks_path = mem_printf("%s/hooks", dir->state);
 	AUTO(free) char *lib_path = mem_printf("%s/lib", dir->state);
+	AUTO(free) char *conf_path = mem_printf("%s/hooks.d", dir->state);
 	AUTO(free) char *hooks_shown = mem_printf("%s/hooks", dir->tree_path);
 	AUTO(free) char *lib_shown = mem_printf("%s/lib", dir->tree_path);
+	AUTO(free) char *conf_shown = mem_printf("%s/hooks.d", dir->tree_path); /* nowhere */
 	int code = source_open(tree, lib_path, lib_shown, 0750, &lib_owner, &dir->lib, err);
 
+	if (code == 0)
+		code = source_open(tree, conf_path, conf_shown, 0750, &conf_owner, &dir->conf, err);
 	if (code < 0)
 		return code;
 	return source_open(tree, hooks_path, hooks_shown, 0750, &hooks_owner, &dir->source, err);
@@ -380,7 +385,8 @@ dir_close(struct hook_dir *dir)
 {
 	source_close(dir->source);
 	source_close(dir->lib);
-	dir->source = dir->lib = NULL;
+	source_close(dir->conf);
+	dir->source = dir->lib = dir->conf = NULL;
 }
 
 /* Hooks in service whose file went while no master ran. */

@@ -41,7 +41,7 @@ struct hook_dir {
 	char *stack;     /* "" at the root */
 	char *state;     /* the real directory that holds hooks/, lib/ and hooks.d/ */
 	char *tree_path; /* where they show: "" or "/stacks/<stack>" */
-	struct source *source, *lib;
+	struct source *source, *lib, *conf; /* hooks/, lib/, hooks.d/; NULL: removed */
 	struct hook *by_name, *by_alias;
 	TAILQ_HEAD(, hook) list; /* in the order of serial */
 	LIST_ENTRY(hook_dir) link;
@@ -76,6 +76,7 @@ struct hook {
 	char *problem;       /* why the file is not in service; NULL */
 	char *alias_refused; /* why name= was not taken; NULL */
 	struct hook_overrides overrides;
+	unsigned conf_writes; /* of its overrides, under way */
 
 	/* the version in service */
 	struct release *current;       /* NULL: none */

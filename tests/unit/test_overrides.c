@@ -216,6 +216,30 @@ START_TEST(test_overrides_survive_a_restart)
 }
 END_TEST
 
+START_TEST(test_file_edited_by_hand_takes_effect)
+{
+	fixture_save(&f, "hooks/a.lua", "{\"event_type\":\"t\",\"timeout\":5}");
+	fixture_await(&f, "a", "ok");
+	fixture_save(&f, "hooks.d/a.conf", "timeout = 2m\n");
+	fixture_await(&f, "a", "ok (overridden: timeout)");
+	while (fixture_hook(&f, "a")->current->code.timeout_ms != 120000)
+		uv_run(&f.loop, UV_RUN_ONCE);
+	fixture_save(&f, "hooks.d/a.conf", "timeout = soon\n"); /* told, and nothing changes */
+	while (!strstr(f.reports, "hooks.d/a.conf: line 1: "))
+		uv_run(&f.loop, UV_RUN_ONCE);
+	ck_assert_uint_eq(fixture_hook(&f, "a")->current->code.timeout_ms, 120000);
+	fixture_save(&f, "hooks.d/new", "enabled = 0\n");
+	fixture_rename(&f, "hooks.d/new", "hooks.d/a.conf");
+	fixture_await(&f, "a", "disabled (overridden: enabled)");
+	fixture_remove(&f, "hooks.d/a.conf");
+	fixture_await(&f, "a", "ok");
+	while (fixture_hook(&f, "a")->current->code.timeout_ms != 5000)
+		uv_run(&f.loop, UV_RUN_ONCE);
+	ck_assert_int_eq(set("a", SETTING_TIMEOUT, "1m"), 0);
+	ck_assert_uint_eq(fixture_hook(&f, "a")->current->code.timeout_ms, 60000);
+}
+END_TEST
+
 START_TEST(test_override_that_cannot_be_written_is_taken_back)
 {
 	AUTO(free) char *block = mem_printf("%s/hooks.d/a.conf", f.dir);
@@ -327,6 +351,7 @@ main(void)
 	tcase_add_test(tc, test_conditions_are_judged_before_they_are_kept);
 	tcase_add_test(tc, test_disable_reaches_the_last_good_version);
 	tcase_add_test(tc, test_overrides_survive_a_restart);
+	tcase_add_test(tc, test_file_edited_by_hand_takes_effect);
 	tcase_add_test(tc, test_override_that_cannot_be_written_is_taken_back);
 	tcase_add_test(tc, test_event_by_override);
 	tcase_add_test(tc, test_rules_by_script_and_file);

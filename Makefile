@@ -229,6 +229,11 @@ build/fuzz/bin/lua_%: tests/fuzz/lua_%.c build/fuzz/libworker.a
 	$(call step,LINK)
 	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -fsanitize=fuzzer -MMD -MP $(LDFLAGS) -o $@ $(filter %.c %.a,$^) $(call libs,$(WORKER_PKGS)) -lm
 
+build/fuzz/bin/lua_%: tests/fuzz/lua_%.c build/fuzz/libworker.a
+	@mkdir -p $(@D)
+	$(call step,LINK)
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -fsanitize=fuzzer -MMD -MP $(LDFLAGS) -o $@ $(filter %.c %.a,$^) $(call libs,$(WORKER_PKGS)) -lm
+
 build/fuzz/bin/%: tests/fuzz/%.c build/fuzz/libfsd.a
 	@mkdir -p $(@D)
 	$(call step,LINK)

@@ -79,6 +79,11 @@ void limits_note_memory(lua_State *L, struct invocation *inv, int status);
 /* After a protected call failed: raise again when the invocation is being ended (also when memory
  * ran out: status LUA_ERRMEM).  Returns when the error is the script's own to handle. */
 void limits_rethrow(lua_State *L, int status);
+/* For long work in C, now and then: raises when the deadline has passed; returns whether others are
+ * to run now and L can yield.  Then `return limits_pass(L, context, k);`, with all that is needed
+ * later on L's stack. */
+bool limits_slice_is_over(lua_State *L);
+int limits_pass(lua_State *L, lua_KContext context, lua_KFunction k);
 /* Whether L and everything it is resumed from can be yielded across. */
 bool limits_can_yield(lua_State *L);
 

@@ -6,8 +6,8 @@
  * nothing in the script can hold on.  Hooks are inherited by new coroutines.  A script that
  * allocates much in few instructions is looked at sooner: the allocator asks for it (state.c).
  *
- * What this cannot end is one long call of a C function (a pattern match that explodes); for that
- * the daemon kills the process.
+ * What this cannot end is one long call of a C function.  Those that can be long look at the clock
+ * themselves (host_tick, limits_slice_is_over); for the rest the daemon kills the process.
  */
 #include "base/clock.h"
 #include "base/mem.h"
@@ -104,6 +104,26 @@ host_tick(lua_State *L)
 
 	if (inv)
 		check_deadline(L, inv, clock_mono_ns());
+}
+
+bool
+limits_slice_is_over(lua_State *L)
+{
+	struct invocation *inv = invocation_of(L);
+	int64_t now;
+
+	if (!inv)
+		return false;
+	now = clock_mono_ns();
+	check_deadline(L, inv, now);
+	return now >= inv->slice_end_ns && limits_can_yield(L);
+}
+
+int
+limits_pass(lua_State *L, lua_KContext context, lua_KFunction k)
+{
+	invocation_of(L)->is_passing = true;
+	return lua_yieldk(L, 0, context, k);
 }
 
 bool

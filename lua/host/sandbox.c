@@ -320,10 +320,10 @@ static const struct replacement in_globals[] = {
 };
 static const struct replacement in_string[] = {
 	{"rep", string_rep},
-	{"find", call_original},
-	{"match", call_original},
-	{"gmatch", call_original},
-	{"gsub", call_original},
+	{"find", pattern_find},
+	{"match", pattern_match},
+	{"gmatch", pattern_gmatch},
+	{"gsub", pattern_gsub},
 	{NULL, NULL},
 };
 static const struct replacement in_table[] = {
@@ -350,7 +350,7 @@ static const struct standard {
 	const char *in_lua; /* the function that is ours, and lua/host/<in_lua>.lua that makes it */
 	const char *kept;
 } standards[] = {
-	{"string", luaopen_string, in_string, "gsub",
+	{"string", luaopen_string, in_string, NULL,
 		"byte char find format gmatch gsub len lower match pack packsize rep reverse sub "
 		"unpack upper"},
 	{"table", luaopen_table, in_table, "sort",

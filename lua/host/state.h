@@ -74,6 +74,12 @@ bool sandbox_push_standard(lua_State *L, const char *name);
 int sandbox_open_coroutine(lua_State *L);
 int sandbox_open_io(lua_State *L);
 int sandbox_open_os(lua_State *L);
+/* string.find, match, gmatch and gsub (pattern.c): as Lua's, but they can be ended, and take turns
+ * with others.  gsub's function may wait. */
+int pattern_find(lua_State *L);
+int pattern_match(lua_State *L);
+int pattern_gmatch(lua_State *L);
+int pattern_gsub(lua_State *L);
 /* Push the module of that name (opened when it is not yet); false, pushing nothing: unknown. */
 bool require_push_builtin(lua_State *L, const char *name);
 void require_add_functions(lua_State *L); /* helpers of lua/host/require.lua to the table on top */

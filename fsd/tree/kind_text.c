@@ -3,21 +3,33 @@
  * stat(2) has to tell the size a read will give.  fstat(2) reaches us without the handle, so the
  * newest snapshot of the process that asks answers it (handle_of_opener); for everybody else the
  * text is rendered, and if it differs from last time the mtime moves.
+ *
+ * A text that takes long to render (a list of ten thousand hooks) keeps the core from others, and
+ * a listing of its directory asks for its size alone: for a second that is the size it had.
  */
 #include "fsd/tree/kind_text.h"
 
 #include "base/auto.h"
+#include "base/clock.h"
 
 #include <fcntl.h>
+
+#define DEAR_NS      NS_PER_MS
+#define DEAR_LAST_NS NS_PER_S
 
 int
 text_render(struct node *node, struct sbuf *out, struct err *err)
 {
+	int64_t begin_ns = clock_mono_ns(), end_ns;
 	int code = node->row->read.text(node, out, err);
 
-	if (code >= 0)
-		node_saw_content(node, out);
-	return code < 0 ? code : 0;
+	if (code < 0)
+		return code;
+	node_saw_content(node, out);
+	end_ns = clock_mono_ns();
+	node->dear_ns = end_ns - begin_ns > DEAR_NS ? end_ns : 0;
+	node->dear_size = (off_t)out->len;
+	return 0;
 }
 
 int
@@ -32,6 +44,10 @@ text_stat(struct node *node, struct handle *h, struct stat *st, struct err *err)
 	}
 	if (!node->row->read.text)
 		return 0;
+	if (node->dear_ns && clock_mono_ns() - node->dear_ns < DEAR_LAST_NS) {
+		st->st_size = node->dear_size;
+		return 0;
+	}
 	code = text_render(node, &text, err);
 	st->st_size = code < 0 ? 0 : (off_t)text.len;
 	return code == -ENOENT ? code : 0; /* any other failure is for open to tell */

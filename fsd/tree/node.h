@@ -50,6 +50,8 @@ struct node {
 	uint64_t refs;
 	int64_t changed_ns;    /* 0: not since the daemon started */
 	uint64_t content_hash; /* of the last rendering; 0: none yet */
+	int64_t dear_ns;       /* a rendering that took long ended then; 0: the last one did not */
+	off_t dear_size;       /* what it gave */
 	struct source *source; /* kind_source: one reference */
 	bool is_entry;         /* kind_source: below the source's own directory */
 	bool is_kept;          /* no parameter on its way: lives as long as the tree */

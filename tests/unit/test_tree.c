@@ -2,6 +2,7 @@
 #include "tests/unit/suite.h"
 #include "tests/unit/tree_fixture.h"
 
+#include "base/clock.h"
 #include "base/mem.h"
 
 #include <poll.h>
@@ -18,7 +19,7 @@ struct room {
 	struct treq *parked;
 	struct handle *stream;
 	unsigned drained, pins, releases;
-	bool has_link, is_cold;
+	bool has_link, is_cold, is_slow;
 };
 
 static struct room room;
@@ -28,6 +29,8 @@ text_read(struct node *node, struct sbuf *out, struct err *err)
 {
 	(void)err;
 	ck_assert_ptr_eq(node_room(node), &room);
+	for (int64_t begin_ns = clock_mono_ns(); room.is_slow;)
+		room.is_slow = clock_mono_ns() - begin_ns < 2 * NS_PER_MS;
 	sbuf_printf(out, "%s\n", room.value);
 	return 0;
 }
@@ -425,6 +428,23 @@ START_TEST(an_open_text_does_not_change)
 	tree_release(h);
 	ck_assert_int_eq(size_for(7, "/text", NULL), 13);
 	ck_assert_int_eq(cat(&f, "/text", text), 13);
+}
+END_TEST
+
+START_TEST(the_size_of_a_text_that_takes_long_is_remembered)
+{
+	int64_t begin_ns = clock_mono_ns();
+	char text[4096];
+	off_t size;
+
+	room.is_slow = true;
+	ck_assert_int_eq(size_of("/text", NULL), 6);
+	(void)snprintf(room.value, sizeof(room.value), "second value");
+	size = size_of("/text", NULL);
+	if (clock_mono_ns() - begin_ns < NS_PER_S) /* the machine did not stand still */
+		ck_assert_int_eq(size, 6);
+	ck_assert_int_eq(cat(&f, "/text", text), 13); /* what is read is as it is now */
+	ck_assert_int_eq(size_of("/text", NULL), 13);
 }
 END_TEST
 
@@ -936,6 +956,7 @@ add_tests(TCase *tc)
 	tcase_add_test(tc, a_cold_list_is_answered_later);
 	tcase_add_test(tc, every_directory_has_help);
 	tcase_add_test(tc, an_open_text_does_not_change);
+	tcase_add_test(tc, the_size_of_a_text_that_takes_long_is_remembered);
 	tcase_add_test(tc, mtime_moves_with_the_content);
 	tcase_add_test(tc, a_value_acts_in_write);
 	tcase_add_test(tc, a_value_in_pieces_is_one_value);

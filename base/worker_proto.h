@@ -102,6 +102,8 @@ enum run_result { RUN_SUCCESS, RUN_FAILED, RUN_TIMEOUT, RUN_INTERRUPTED, RUN_FIL
 #define ZYGOTE_FD        3
 #define ZYGOTE_LOCK_FD   4
 #define WORKER_SCOPE_ENV "SLOTH_RUNNER_SCOPE"
+/* In what a run starts: "<pid of the worker>-<id of the run>". */
+#define WORKER_RUN_ENV "SLOTH_RUNNER_INVOCATION"
 
 enum zygote_msg {
 	/* daemon -> zygote: u32 uid, u32 gid, str home, str cgroup (a directory whose cgroup.procs

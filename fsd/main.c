@@ -311,7 +311,7 @@ start_dispatcher(struct master *m, struct err *err)
 							 .events = m->events,
 							 .log = m->log});
 	events_set_dispatcher(m->events, m->dispatcher);
-	events_set_hooks(m->events, m->hooks);
+	wire_events(m);
 	wire_settings(m);
 	wire_figures(m);
 	dispatcher_start(m->dispatcher);

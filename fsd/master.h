@@ -44,6 +44,8 @@ struct master {
 	int64_t started_ns;
 };
 
+/* Whom events ask: about hooks, and about runs that write to events/emit. */
+void wire_events(struct master *m);
 /* What workers and hooks ask of other rooms. */
 void wire_workers(struct master *m, struct worker_services *ret_services);
 void wire_hooks(struct master *m, struct hooks_services *ret_services);

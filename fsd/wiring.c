@@ -90,6 +90,20 @@ take_options(json_t *options, struct emit *e, struct err *err)
 	return 0;
 }
 
+/* A circle of hooks has come to its end: the hook is told, and so is whoever looks into errors. */
+static void
+report_circle(struct master *m, const struct run *run, const char *sender, const char *type)
+{
+	struct err err;
+
+	if (run->event->depth < EVENT_DEPTH_MAX)
+		return;
+	(void)err_set(&err, ELOOP,
+		"hook '%s' may not raise '%.128s': its event is the last of a chain of %d causes",
+		run->code->label, type, EVENT_DEPTH_MAX);
+	root_refused(m->root, sender, "dispatch", "/events/emit", &err);
+}
+
 static void
 emit_for_run(void *arg, struct run *run, const char *type, const char *data, const char *stack,
 	const char *options_text, store_text_fn *done, void *done_arg)
@@ -107,6 +121,7 @@ emit_for_run(void *arg, struct run *run, const char *type, const char *data, con
 	struct err err;
 	int r;
 
+	report_circle(m, run, sender, type);
 	if (has_stack && code->stack[0] && strcmp(code->stack, stack) != 0) {
 		refuse_emit(done, done_arg, -EPERM,
 			"a hook of a stack may raise events in its own stack only");
@@ -128,6 +143,21 @@ state_for_run(void *arg, struct run *run, const struct state_request *req, store
 
 	(void)run;
 	store_state(m->store, req, done, done_arg);
+}
+
+static bool
+find_origin(void *arg, pid_t worker, uint32_t run, const struct event **ret_ev, unsigned *ret_depth)
+{
+	struct master *m = arg;
+
+	return m->workers && workers_find_event(m->workers, worker, run, ret_ev, ret_depth);
+}
+
+void
+wire_events(struct master *m)
+{
+	events_set_hooks(m->events, m->hooks);
+	events_set_origins(m->events, find_origin, m);
 }
 
 void

@@ -18,6 +18,7 @@
 #include "base/mem.h"
 #include "fsd/events/envelope.h"
 #include "fsd/events/intake.h"
+#include "fsd/events/origin.h"
 #include "fsd/events/room.h"
 #include "fsd/lane.h"
 #include "fsd/tree/room.h"
@@ -35,7 +36,9 @@ struct talk {
 	struct handle *h; /* NULL: released while a write was on its way */
 	struct intake_state state;
 	char *stack;
-	uid_t uid;                   /* of the last writer */
+	uid_t uid; /* of the last writer, like the next two */
+	pid_t pid;
+	struct origin origin;
 	STAILQ_HEAD(, piece) pieces; /* the first one is being worked on */
 };
 
@@ -46,7 +49,7 @@ struct piece {
 	struct treq *req; /* NULL: nobody is left to be answered */
 	const char *data; /* borrowed from the request */
 	size_t len;
-	bool is_flush;
+	bool is_flush, wants_origin;
 	char sender[SENDER_MAX];
 	struct envelope_from from;
 	struct intake_batch batch;
@@ -160,10 +163,30 @@ piece_read(struct lane_job *job)
 {
 	struct piece *p = (struct piece *)job;
 
+	if (p->wants_origin)
+		origin_read(p->talk->pid, &p->talk->origin);
 	if (p->is_flush)
 		intake_finish(&p->talk->state, &p->from, &p->batch);
 	else
 		intake_read(&p->talk->state, p->data, p->len, &p->from, &p->batch);
+}
+
+/* What a run of a hook writes is caused by the event it works on. */
+static int
+set_causes(struct piece *p)
+{
+	const struct events *events = p->talk->events;
+	const struct origin *origin = &p->talk->origin;
+	const struct event *cause;
+	unsigned depth;
+	int code = 0;
+
+	if (!origin->worker || !events->origin ||
+		!events->origin(events->origin_arg, origin->worker, origin->run, &cause, &depth))
+		return 0;
+	for (size_t i = 0; i < p->batch.count && code == 0; i++)
+		code = event_set_cause(p->batch.events[i], cause, depth, &p->batch.err);
+	return code;
 }
 
 static void
@@ -173,6 +196,7 @@ piece_accept(struct lane_job *job)
 	struct events *events = p->talk->events;
 	struct err err;
 	size_t i;
+	int code;
 
 	if (p->batch.count == 0) {
 		if (p->batch.code < 0)
@@ -188,9 +212,27 @@ piece_accept(struct lane_job *job)
 			&err);
 		return;
 	}
+	code = set_causes(p);
+	if (code < 0) {
+		p->batch.code = code;
+		piece_refuse(p);
+		return;
+	}
 	for (i = 0; i < p->batch.count; i++)
 		(void)event_ref(p->batch.events[i]); /* the batch keeps its own for the ids */
 	events_accept(events, p->batch.events, p->batch.count, NULL, on_committed, p);
+}
+
+/* Whether a look at the writer is worth it; who wrote last is known, and a flush may come from
+ * nobody. */
+static bool
+talk_has_new_writer(struct talk *talk, pid_t pid)
+{
+	if (pid == 0 || pid == talk->pid)
+		return false;
+	talk->pid = pid;
+	talk->origin = (struct origin){0};
+	return origin_may_be(pid);
 }
 
 static void
@@ -198,7 +240,8 @@ talk_next(struct talk *talk)
 {
 	struct piece *p = STAILQ_FIRST(&talk->pieces);
 
-	if (p->len + talk->state.partial.len > SMALL_MAX) {
+	p->wants_origin = p->req && talk_has_new_writer(talk, treq_pid(p->req));
+	if (p->wants_origin || p->len + talk->state.partial.len > SMALL_MAX) {
 		lane_submit(talk->events->parser, &p->job);
 		return;
 	}

@@ -69,6 +69,13 @@ events_set_hooks(struct events *events, struct hooks *hooks)
 }
 
 void
+events_set_origins(struct events *events, events_origin_fn *origin, void *arg)
+{
+	events->origin = origin;
+	events->origin_arg = arg;
+}
+
+void
 events_set_window(struct events *events, size_t ids)
 {
 	events->window = ids;
@@ -248,17 +255,17 @@ set_payload(struct event *ev, const char *data, struct err *err)
 	return 0;
 }
 
-static int
-set_cause(struct event *ev, const struct event *cause, struct err *err)
+int
+event_set_cause(struct event *ev, const struct event *cause, unsigned depth, struct err *err)
 {
 	char id[EVENT_ID_MAX + 1];
 
-	if (!cause)
-		return 0;
-	event_id_text(cause, id);
-	ev->cause_id = mem_strdup(id);
-	ev->cause_seq = cause->seq;
-	ev->depth = cause->depth + 1;
+	if (cause) {
+		event_id_text(cause, id);
+		ev->cause_id = mem_strdup(id);
+		ev->cause_seq = cause->seq;
+	}
+	ev->depth = depth + 1;
 	if (ev->depth > EVENT_DEPTH_MAX)
 		return err_set(err, ELOOP,
 			"event '%s' would be number %u in a chain of hooks that raise events; %d "
@@ -280,8 +287,8 @@ build(const struct emit *e, struct event **ret_ev, struct err *err)
 	int code;
 
 	code = set_texts(ev, e, &from, err);
-	if (code == 0)
-		code = set_cause(ev, e->cause, err);
+	if (code == 0 && e->cause)
+		code = event_set_cause(ev, e->cause, e->cause->depth, err);
 	if (code == 0)
 		code = set_payload(ev, e->data ? e->data : "{}", err);
 	if (code < 0) {

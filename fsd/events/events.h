@@ -10,6 +10,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/types.h>
 #include <uv.h>
 
 struct events;
@@ -43,6 +44,12 @@ void events_set_dispatcher(struct events *events, struct dispatcher *dispatcher)
 
 /* Whom `why` asks; they outlive the room.  Without them it tells what was recorded only. */
 void events_set_hooks(struct events *events, struct hooks *hooks);
+
+/* Who knows the event a run of a worker process works on (workers_find_event): it is the cause of
+ * what that run, or a process it started, writes to events/emit. */
+typedef bool events_origin_fn(
+	void *arg, pid_t worker, uint32_t run, const struct event **ret_ev, unsigned *ret_depth);
+void events_set_origins(struct events *events, events_origin_fn *origin, void *arg);
 
 /* How many of the newest ids `ls events` shows (config/events_window). */
 void events_set_window(struct events *events, size_t ids);

@@ -32,7 +32,9 @@ struct events {
 	struct store *store;
 	struct tree *tree;
 	struct dispatcher *dispatcher;
-	struct hooks *hooks; /* NULL: nobody to ask (tests) */
+	struct hooks *hooks;      /* NULL: nobody to ask (tests) */
+	events_origin_fn *origin; /* NULL too */
+	void *origin_arg;
 	struct lane *parser; /* intake's thread */
 	struct feed *feed;
 	struct event_log *log;
@@ -58,6 +60,11 @@ void nodes_pruned(void *events, const uint64_t *seqs, size_t count);
 /* Find the newest events of the last life. */
 void nodes_start(struct events *events);
 void nodes_free(struct events *events);
+
+/* ev is caused by an event of this depth; cause NULL: it is not known which.  -ELOOP at the end of
+ * the longest chain. */
+int event_set_cause(
+	struct event *ev, const struct event *cause, unsigned depth, struct err *err) MUST_USE;
 
 /* Whether an event may be seen from a stack's events/ ("" sees all). */
 bool events_in_stack(const struct event *ev, const char *stack);

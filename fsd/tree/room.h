@@ -115,6 +115,7 @@ struct dir_edit {
 
 /* Who asks, for rooms that record it. */
 uid_t treq_uid(const struct treq *req);
+pid_t treq_pid(const struct treq *req); /* perhaps of a thread; 0: not known */
 
 /* Answer a parked request: 0 or a byte count for a write, or a negative errno.  Exactly once.
  * err may be NULL; its text goes to `errors` when the code is one a person should see. */

@@ -210,6 +210,12 @@ treq_uid(const struct treq *req)
 	return req->cred.uid;
 }
 
+pid_t
+treq_pid(const struct treq *req)
+{
+	return req->cred.pid;
+}
+
 /* ---- what changed --------------------------------------------------------------------------- */
 
 /* The node in use at a path; NULL when nobody has it. */

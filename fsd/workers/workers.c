@@ -357,6 +357,37 @@ workers_busy(const struct workers *w)
 	return w->runs;
 }
 
+/* A new worker may be at work before the zygote's word of its pid has come. */
+static bool
+is_of(const struct slot *slot, pid_t worker)
+{
+	const struct worker *w = slot->worker;
+
+	return w && (w->pid == worker || w->pid == 0) && slot->run && !slot->run->is_dry;
+}
+
+bool
+workers_find_event(struct workers *w, pid_t worker, uint32_t run, const struct event **ret_ev,
+	unsigned *ret_depth)
+{
+	const struct slot *slot = run ? slots_find(&w->slots, run) : NULL;
+	unsigned found = 0, depth = 0;
+
+	for (uint32_t i = 0; !run && i < w->slots.cap; i++) {
+		if (!is_of(&w->slots.at[i], worker))
+			continue;
+		slot = &w->slots.at[i];
+		if (slot->run->event->depth > depth)
+			depth = slot->run->event->depth;
+		found++;
+	}
+	if (!slot || !is_of(slot, worker))
+		return false;
+	*ret_ev = found > 1 ? NULL : slot->run->event;
+	*ret_depth = found > 1 ? depth : slot->run->event->depth;
+	return true;
+}
+
 unsigned
 workers_processes(const struct workers *w)
 {

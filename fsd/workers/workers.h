@@ -76,6 +76,12 @@ unsigned workers_limit(const struct workers *w);
 unsigned workers_busy(const struct workers *w);      /* invocations now */
 unsigned workers_processes(const struct workers *w); /* worker processes now */
 
+/* The event that a run of a worker process works on, borrowed; run 0: any it has.  NULL when it is
+ * not clear which; *ret_depth is then the depth of the deepest it may be.  Returns false when there
+ * is no such run. */
+bool workers_find_event(struct workers *w, pid_t worker, uint32_t run, const struct event **ret_ev,
+	unsigned *ret_depth);
+
 /* Start an invocation.  The caller keeps to workers_limit(); the pool chooses a process of the
  * hook's uid.  done comes later, but at once (interrupted) while workers_stop is at work. */
 void workers_run(struct workers *w, struct run *run);

@@ -19,7 +19,7 @@
 #include <string.h>
 #include <sys/wait.h>
 
-#define MARK_NAME "SLOTH_RUNNER_INVOCATION="
+#define MARK_NAME WORKER_RUN_ENV "="
 
 void
 contain_mark(const struct invocation *inv, struct sbuf *out)

@@ -153,8 +153,7 @@ int store_load_history(
 #define STORE_VERSIONS_KEPT 20
 void store_put_version(
 	struct store *store, const struct hook_version *v, store_done_fn *done, void *arg);
-/* Calls done when readers find what was written before. */
-void store_after_writes(struct store *store, store_done_fn *done, void *arg);
+void store_after_writes(struct store *store, store_done_fn *done, void *arg); /* all is readable */
 uint64_t store_next_hook_id(struct store *store); /* ids never come back */
 
 /* The hook is gone from at_seq on; its name's history stays until retention has taken all its

@@ -14,6 +14,7 @@
 #include "fsd/events/room.h"
 #include "fsd/events/view.h"
 #include "fsd/events/why.h"
+#include "fsd/hooks/gate.h"
 #include "fsd/hooks/hooks.h"
 #include "fsd/tree/room.h"
 #include "handlers.h"
@@ -78,10 +79,32 @@ replay_check(struct events *events, const struct event *ev, const char *hook, st
 }
 
 struct foretelling {
+	struct hooks *hooks;
+	const struct event *ev; /* as it would be accepted */
 	const char *hook;
 	foretold_fn *fn;
 	void *arg;
 };
+
+/* What the rules of a hook that matches say; its conditions are judged when it runs. */
+static void
+foretell_rules(const struct foretelling *f, const struct hook_stance *stance, struct foretold *what)
+{
+	struct hook_code *code = hooks_find_code(f->hooks, stance->hook_id, stance->version);
+	struct gate_decision decision = {.verdict = GATE_RUN};
+
+	if (code)
+		hooks_foresee(f->hooks, code, f->ev, clock_steady_ns(), &decision);
+	if (decision.verdict == GATE_HOLD)
+		what->word = exec_status_name(EXEC_HELD);
+	else if (decision.verdict == GATE_DROP)
+		what->word = exec_status_name(decision.status);
+	else
+		what->word = "run";
+	if (decision.why[0])
+		what->why = decision.why;
+	f->fn(f->arg, what);
+}
 
 static void
 foretell_one(void *arg, const struct hook_stance *stance)
@@ -96,8 +119,9 @@ foretell_one(void *arg, const struct hook_stance *stance)
 	if (f->hook && strcmp(f->hook, stance->label) != 0)
 		return;
 	if (what.is_match)
-		what.word = "run";
-	f->fn(f->arg, &what);
+		foretell_rules(f, stance, &what);
+	else
+		f->fn(f->arg, &what);
 }
 
 void
@@ -105,9 +129,11 @@ replay_foretell(
 	struct events *events, const struct event *ev, const char *hook, foretold_fn *fn, void *arg)
 {
 	struct event now = *ev;
-	struct foretelling f = {.hook = hook, .fn = fn, .arg = arg};
+	struct foretelling f = {
+		.hooks = events->hooks, .ev = &now, .hook = hook, .fn = fn, .arg = arg};
 
 	now.seq = events_next_seq(events);
+	now.replay_of = ev->seq;
 	if (events->hooks)
 		hooks_explain(events->hooks, &now, foretell_one, &f);
 }

@@ -47,6 +47,9 @@ final() { timeout 10 cat "$MNT/events/$1/wait"; }
 	ask "$MNT/events/$id/replay" 'dry=1 hook=a' | grep -q '^a  *disabled'
 	[ "$(ask "$MNT/events/$id/replay" 'hook=nobody dry=1')" = "no hook would run" ]
 	[ "$(ls "$MNT/events" | wc -l)" = "$count" ]
+	add_hook off <<<"return { event_type = 'a.b', replay = 'off', $OK"
+	ask "$MNT/events/$id/replay" dry=1 | grep -q '^off  *skipped  *.*replay'
+	ask "$MNT/events/replay" 'type=a.b dry=1' | head -n1 | jq -e '.hooks == [{"hook":"off","decision":"skipped","why":.hooks[0].why}] and (.hooks[0].why | test("replay"))'
 	for verb in 'dry=2' 'a' 'hook=' 'hook=a hook=b'; do
 		! ask "$MNT/events/$id/replay" "$verb" 2>/dev/null || { echo "taken: $verb"; return 1; }
 	done

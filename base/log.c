@@ -59,6 +59,12 @@ log_set_level(struct log *log, enum log_level level)
 	log->level = level;
 }
 
+bool
+log_is_on(const struct log *log, enum log_level level)
+{
+	return log && level >= log->level;
+}
+
 static void
 log_vwrite(struct log *log, enum log_level level, const char *members, const char *fmt, va_list ap)
 {
@@ -66,7 +72,7 @@ log_vwrite(struct log *log, enum log_level level, const char *members, const cha
 	AUTO(sbuf) struct sbuf msg = {0};
 	char time[CLOCK_TEXT_MAX];
 
-	if (!log || level < log->level)
+	if (!log_is_on(log, level))
 		return;
 	clock_format(clock_real_ns(), time);
 	sbuf_vprintf(&msg, fmt, ap);

@@ -7,6 +7,7 @@
 #include "base/err.h"
 
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stddef.h>
 
 enum log_level { LOG_LEVEL_DEBUG, LOG_LEVEL_INFO, LOG_LEVEL_WARN, LOG_LEVEL_ERROR };
@@ -23,6 +24,9 @@ void log_free(struct log *log); /* accepts NULL */
 /* From now on.  sink NULL: standard error. */
 void log_set_sink(struct log *log, log_sink_fn *sink, void *arg);
 void log_set_level(struct log *log, enum log_level level);
+
+/* Whether lines of the level are written: ask before making a costly one.  log NULL: no. */
+bool log_is_on(const struct log *log, enum log_level level);
 
 /* Write one line.  log NULL: nothing is written (tests). */
 void log_write(struct log *log, enum log_level level, const char *fmt, ...)

@@ -260,7 +260,8 @@ start_events(struct master *m, struct err *err)
 			.files = m->files,
 			.log_path = log,
 			.log_dir = log_dir,
-			.log_max_bytes = (uint64_t)config_int(m->config, "events_log_max_bytes")},
+			.log_max_bytes = (uint64_t)config_int(m->config, "events_log_max_bytes"),
+			.steps = m->log},
 		&m->events, err);
 	if (rc == 0)
 		tree_set_room(m->tree, "events", m->events);

@@ -20,6 +20,7 @@
 #include "fsd/events/json_check.h"
 #include "fsd/events/room.h"
 #include "fsd/lane.h"
+#include "fsd/steps.h"
 #include "fsd/tree/log_file.h"
 
 #include <assert.h>
@@ -40,6 +41,7 @@ events_new(const struct events_options *opt, struct events **ret_events, struct 
 	events->loop = opt->loop;
 	events->store = opt->store;
 	events->tree = opt->tree;
+	events->steps = opt->steps;
 	events->next_seq = store_last_seq(opt->store) + 1;
 	events->newest_seq = events->next_seq - 1;
 	events->window = WINDOW_DEFAULT;
@@ -157,6 +159,7 @@ hand_on(struct events *events, struct event *ev)
 {
 	events->figures.accepted++;
 	events->newest_seq = ev->seq;
+	step_accepted(events->steps, ev);
 	events_on_accepted(events, ev);
 	if (events->dispatcher)
 		dispatcher_add(events->dispatcher, ev);
@@ -359,6 +362,7 @@ events_on_accepted(struct events *events, struct event *ev)
 void
 events_on_final(struct events *events, struct event *ev, const struct execution_list *executions)
 {
+	step_final(events->steps, ev);
 	if (events->log)
 		event_log_append(events->log, ev, executions);
 	feed_final(events->feed, ev, executions);

@@ -19,6 +19,7 @@ struct hooks;
 
 struct tree;
 struct lane;
+struct log;
 
 #define EVENT_DEPTH_MAX 16 /* longest chain of causes */
 
@@ -32,6 +33,7 @@ struct events_options {
 	const char *log_path; /* events/log; NULL: no log (tests) */
 	const char *log_dir;  /* full segments: events/log.d */
 	uint64_t log_max_bytes;
+	struct log *steps; /* what happens to each event, at level debug; NULL */
 };
 
 /* Start the room: the log is opened and its tail repaired from the store.  Blocks: briefly (start

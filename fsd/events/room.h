@@ -38,6 +38,7 @@ struct events {
 	struct lane *parser; /* intake's thread */
 	struct feed *feed;
 	struct event_log *log;
+	struct log *steps;
 	uint64_t next_seq;
 	uint64_t newest_seq; /* committed; 0: none yet */
 	struct view *views;  /* hash by id: events somebody has open */

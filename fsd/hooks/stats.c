@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/units.h"
+#include "fsd/steps.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -174,6 +175,7 @@ hooks_record(struct hooks *hooks, const struct event *ev, const struct execution
 
 	if (!hook)
 		return;
+	step_recorded(hooks->opt.log, ev, ex);
 	hook->counts[ex->status]++;
 	if (ex->status >= EXEC_SUCCESS && ex->status <= EXEC_INTERRUPTED)
 		count_run(hook, ev, ex);

@@ -7,6 +7,7 @@
 #include "base/frame.h"
 #include "base/mem.h"
 #include "fsd/hooks/rules.h"
+#include "fsd/steps.h"
 #include "fsd/workers/pool.h"
 
 #include <inttypes.h>
@@ -260,6 +261,8 @@ on_started(struct worker *w, struct slot *slot, struct frame *frame)
 	if (!slot->is_cancelled)
 		slot->deadline_ns = uv_hrtime() + (timeout_ms + w->pool->grace_ms) * NS_PER_MS;
 	w->unstarted--;
+	if (!slot->run->is_dry)
+		step_started(w->pool->log, slot->run->event, code->label, slot->run->attempt);
 	if (slot->run->started)
 		slot->run->started(slot->run);
 }

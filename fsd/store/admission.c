@@ -154,13 +154,16 @@ struct due_job {
 };
 
 static int
-read_lowest(struct db *db, uint64_t *ret_seq)
+read_lowest(struct db *db, struct parked_low *ret_low)
 {
-	int64_t seq;
-	int rc = db_get_int(db, "SELECT coalesce(min(seq), -1) FROM event WHERE status = 1", &seq);
+	sqlite3_stmt *stmt = db_stmt(db, SQL_PARKED_LOWEST);
+	int rc = db_step(db, stmt);
 
-	*ret_seq = (uint64_t)seq; /* -1: UINT64_MAX */
-	return rc;
+	*ret_low = (struct parked_low){.seq = UINT64_MAX};
+	if (rc <= 0)
+		return rc;
+	*ret_low = (struct parked_low){(uint64_t)column_int(stmt, 0), column_int(stmt, 1)};
+	return db_run(db, stmt);
 }
 
 /* The event of a row of SQL_DUE with its executions, to the end of the page. */
@@ -200,7 +203,7 @@ read_due(struct due_job *d, struct db *db)
 	}
 	if (stmt)
 		(void)sqlite3_reset(stmt); /* its error, if any, is in rc already */
-	return rc < 0 ? rc : read_lowest(db, &d->page.lowest_seq);
+	return rc < 0 ? rc : read_lowest(db, &d->page.low);
 }
 
 static void
@@ -304,7 +307,8 @@ load_hooks(struct db *db, struct store_held *held)
 			cap = cap ? 2 * cap : 16;
 			held->hooks = mem_realloc(held->hooks, cap * sizeof(*held->hooks));
 		}
-		held->hooks[held->hook_count++] = (uint64_t)column_int(stmt, 0);
+		held->hooks[held->hook_count++] =
+			(struct lot_first){(uint64_t)column_int(stmt, 0), column_int(stmt, 1)};
 	}
 	return rc;
 }
@@ -338,7 +342,7 @@ store_load_held(struct store *store, struct store_held *ret_held, struct err *er
 
 	*ret_held = (struct store_held){.parked = store->opened_parked};
 	if (rc == 0)
-		rc = read_lowest(&db, &ret_held->lowest_seq);
+		rc = read_lowest(&db, &ret_held->low);
 	if (rc == 0)
 		rc = load_hooks(&db, ret_held);
 	if (rc == 0)

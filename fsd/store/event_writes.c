@@ -169,10 +169,13 @@ is_final(enum exec_status status)
 	return status != EXEC_PENDING && status != EXEC_RUNNING && status != EXEC_HELD;
 }
 
+/* What is held after an attempt ran too: it failed, and will be tried again. */
 static bool
-has_run(enum exec_status status)
+has_run(const struct execution *ex)
 {
-	return status >= EXEC_SUCCESS && status <= EXEC_INTERRUPTED;
+	if (ex->status == EXEC_HELD)
+		return ex->attempts > 0;
+	return ex->status >= EXEC_SUCCESS && ex->status <= EXEC_INTERRUPTED;
 }
 
 int
@@ -196,7 +199,7 @@ execution_put(struct writer *w, const struct execution *ex)
 	bind_int_or_null(stmt, 13, ex->count > 1 ? ex->count : 0);
 	bind_int_or_null(stmt, 14, is_final(ex->status) ? 0 : (int64_t)ex->lane);
 	rc = db_run(&w->db, stmt);
-	if (rc == 0 && sqlite3_changes(w->db.handle) > 0 && has_run(ex->status))
+	if (rc == 0 && sqlite3_changes(w->db.handle) > 0 && has_run(ex))
 		writer_count_hook(w, &(struct hook_delta){
 					     .hook_id = ex->hook_id,
 					     .runs = 1,

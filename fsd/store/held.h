@@ -21,10 +21,17 @@ struct admission {
 /* A final state is never overwritten.  Works inside the reserve.  Takes: both lists' members;
  * borrows the arrays during the call only. */
 void store_admit(struct store *store, struct admission *admission, store_done_fn *done, void *arg);
+
 /* Where an execution that is held stands in the order of what its hook holds. */
 struct due_key {
 	int64_t due_ns;
 	uint64_t seq;
+};
+
+/* The parked event with the lowest seq; UINT64_MAX: there is none. */
+struct parked_low {
+	uint64_t seq;
+	int64_t created_ns;
 };
 
 /* Parked events of which one hook holds an execution, in the order of their due_key from `from` on,
@@ -33,7 +40,7 @@ struct due_page {
 	struct event_list events;
 	struct execution_list executions;
 	struct due_key next; /* of the first that is not among them; due_ns 0: these are all */
-	uint64_t lowest_seq; /* no parked event is below it; UINT64_MAX: there is none */
+	struct parked_low low;
 };
 /* The page is the store's but for what is moved out of its lists. */
 typedef void store_due_fn(void *arg, int code, struct due_page *page);
@@ -44,10 +51,14 @@ void store_read_due(struct store *store, uint64_t hook_id, const struct due_key 
 struct lane_seq {
 	uint64_t hook_id, lane, seq;
 };
+struct lot_first {
+	uint64_t hook_id;
+	int64_t due_ns; /* of the first it holds */
+};
 struct store_held {
-	uint64_t parked;     /* events */
-	uint64_t lowest_seq; /* of them; UINT64_MAX: none */
-	uint64_t *hooks;     /* that hold something */
+	uint64_t parked; /* events */
+	struct parked_low low;
+	struct lot_first *hooks; /* that hold something */
 	size_t hook_count;
 	struct lane_seq *lanes; /* every execution in a lane, by hook, lane and seq */
 	size_t lane_count;

@@ -94,9 +94,12 @@ const char *const sql_text[SQL_COUNT] = {
 		"WITH RECURSIVE holding (id) AS (SELECT min(hook_id) FROM execution"
 		"  WHERE due_ns IS NOT NULL UNION ALL SELECT (SELECT min(hook_id) FROM execution"
 		"  WHERE due_ns IS NOT NULL AND hook_id > id) FROM holding WHERE id NOTNULL)"
-		" SELECT id FROM holding WHERE id NOTNULL",
+		" SELECT id, (SELECT min(due_ns) FROM execution WHERE hook_id = id"
+		"  AND due_ns IS NOT NULL) FROM holding WHERE id NOTNULL",
 	[SQL_LANES] = "SELECT hook_id, lane, seq FROM execution WHERE lane IS NOT NULL"
 		      " ORDER BY hook_id, lane, seq",
+	[SQL_PARKED_LOWEST] =
+		"SELECT seq, created_ns FROM event WHERE status = 1 ORDER BY seq LIMIT 1",
 	[SQL_GATE_COUNT_PUT] = "INSERT INTO gate_count (hook_id, key, value, expires_ns)"
 			       " VALUES (?1, ?2, ?3, ?4) ON CONFLICT (hook_id, key)"
 			       " DO UPDATE SET value = ?3, expires_ns = ?4",

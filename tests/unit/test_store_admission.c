@@ -23,7 +23,7 @@ on_due(void *arg, int code, struct due_page *page)
 	struct answer *a = arg;
 
 	a->next = page->next;
-	a->lowest_seq = page->lowest_seq;
+	a->lowest_seq = page->low.seq;
 	a->f->code = code;
 	STAILQ_CONCAT(&a->f->events, &page->events);
 	STAILQ_CONCAT(&a->f->executions, &page->executions);
@@ -298,15 +298,16 @@ START_TEST(a_final_execution_is_held_no_more)
 	fixture_reopen(&f);
 	ck_assert_int_eq(store_load_held(f.store, &left, &err), 0);
 	ck_assert_uint_eq(left.parked, 2);
-	ck_assert_uint_eq(left.lowest_seq, 2);
+	ck_assert_uint_eq(left.low.seq, 2);
 	ck_assert_uint_eq(left.hook_count, 2);
-	ck_assert_uint_eq(left.hooks[0], 6);
-	ck_assert_uint_eq(left.hooks[1], 7);
+	ck_assert_uint_eq(left.hooks[0].hook_id, 6);
+	ck_assert_uint_eq(left.hooks[1].hook_id, 7);
 	ck_assert_uint_eq(left.lane_count, 2);
 	ck_assert_uint_eq(left.lanes[0].seq, 2);
 	ck_assert_uint_eq(left.lanes[0].lane, 2);
 	ck_assert_uint_eq(left.lanes[1].seq, 3);
 	ck_assert_uint_eq(left.lanes[1].hook_id, 7);
+	ck_assert_int_eq(left.hooks[1].due_ns, 100);
 	store_held_fini(&left);
 	ck_assert_int_eq(ask(&f, "SELECT count(*) FROM execution WHERE due_ns IS NOT NULL"), 2);
 	ck_assert_int_eq(ask(&f, "SELECT count(*) FROM execution WHERE seq = 1"
@@ -325,7 +326,8 @@ START_TEST(what_is_held_is_found_by_an_index)
 		" AND (x.due_ns, x.seq) >= (5, 5) AND e.status = 1 ORDER BY x.due_ns, x.seq",
 		"EXPLAIN QUERY PLAN SELECT min(hook_id) FROM execution WHERE due_ns IS NOT NULL"
 		" AND hook_id > 5",
-		"EXPLAIN QUERY PLAN SELECT min(seq) FROM event WHERE status = 1",
+		"EXPLAIN QUERY PLAN SELECT seq, created_ns FROM event WHERE status = 1 ORDER BY "
+		"seq LIMIT 1",
 	};
 	struct fixture f;
 

@@ -305,7 +305,6 @@ start_stacks(struct master *m, struct err *err)
 static int
 start_dispatcher(struct master *m, struct err *err)
 {
-	(void)err;
 	m->dispatcher = dispatcher_new(&m->loop, &(struct dispatcher_rooms){.store = m->store,
 							 .hooks = m->hooks,
 							 .workers = m->workers,
@@ -315,8 +314,7 @@ start_dispatcher(struct master *m, struct err *err)
 	wire_events(m);
 	wire_settings(m);
 	wire_figures(m);
-	dispatcher_start(m->dispatcher);
-	return 0;
+	return dispatcher_start(m->dispatcher, err);
 }
 
 static void

@@ -2,8 +2,9 @@
  *
  * Everything that happens - an event committed, a run done, a commit done, a registration settled -
  * only notes what is to be done and asks for a turn.  The turn comes when this turn of the loop is
- * over: match, start, save, read on.  So a burst of a thousand results costs one look at the queues
- * and one transaction, and no callback runs into the dispatcher while it is at work.
+ * over: match, look at what is due, start, save, read on.  So a burst of a thousand results costs
+ * one look at the queues and one transaction, and no callback runs into the dispatcher while it is
+ * at work.
  *
  * The turn hangs on an idle handle, which also keeps the loop from going to sleep before it ran; it
  * is stopped again at once, so an idle dispatcher costs nothing.
@@ -28,10 +29,16 @@ turn(uv_idle_t *soon)
 	if (!d->is_started)
 		return;
 	jobs_match(d);
+	hold_look(d);
+	lanes_look(d);
 	jobs_start(d);
 	save_begin(d);
+	admit_begin(d);
+	park_ask(d);
+	park_read(d);
 	backlog_refill(d);
-	if (d->drained && d->running == 0 && !d->backlog.is_reading && save_is_idle(d))
+	if (d->drained && d->running == 0 && d->parking.reads == 0 && save_is_idle(d) &&
+		admit_is_idle(d))
 		TAKE(d->drained)(d->drained_arg);
 }
 
@@ -75,10 +82,17 @@ dispatcher_new(uv_loop_t *loop, const struct dispatcher_rooms *rooms)
 	d->loop = loop;
 	d->rooms = *rooms;
 	d->buffer = BUFFER_DEFAULT;
-	d->soon.data = d->retry.data = d;
+	d->soon.data = d->retry.data = d->due.data = d;
 	(void)uv_idle_init(loop, &d->soon);   /* cannot fail */
 	(void)uv_timer_init(loop, &d->retry); /* cannot fail */
-	TAILQ_INIT(&d->ready);
+	(void)uv_timer_init(loop, &d->due);   /* cannot fail */
+	d->alarms.is_before = alarm_is_before;
+	TAILQ_INIT(&d->early);
+	TAILQ_INIT(&d->admissions);
+	TAILQ_INIT(&d->admitting);
+	STAILQ_INIT(&d->counts);
+	jobs_init(d);
+	park_init(d);
 	STAILQ_INIT(&d->results);
 	STAILQ_INIT(&d->ended);
 	STAILQ_INIT(&d->saving);
@@ -88,15 +102,23 @@ dispatcher_new(uv_loop_t *loop, const struct dispatcher_rooms *rooms)
 	return d;
 }
 
-void
-dispatcher_start(struct dispatcher *d)
+int
+dispatcher_start(struct dispatcher *d, struct err *err)
 {
+	struct store_held left;
+	int rc = store_load_held(d->rooms.store, &left, err);
+
 	assert(!d->is_started);
+	if (rc < 0)
+		return rc;
+	park_start(d, &left);
+	store_held_fini(&left);
 	d->is_started = true;
 	d->backlog.unread += store_pending_count(d->rooms.store);
 	if (store_was_crashed(d->rooms.store))
 		d->last_life_seq = store_last_seq(d->rooms.store);
 	dispatcher_wake(d);
+	return 0;
 }
 
 static void
@@ -113,12 +135,15 @@ dispatcher_free(struct dispatcher *d)
 {
 	if (!d)
 		return;
-	assert(d->running == 0 && !d->is_saving && !d->backlog.is_reading);
+	assert(d->running == 0 && !d->is_saving && !d->is_admitting && d->parking.reads == 0);
 	backlog_fini(d);
 	jobs_fini(d);
-	d->closing = 2;
+	lanes_fini(d);
+	park_fini(d);
+	d->closing = 3;
 	uv_close((uv_handle_t *)&d->soon, on_closed);
 	uv_close((uv_handle_t *)&d->retry, on_closed);
+	uv_close((uv_handle_t *)&d->due, on_closed);
 }
 
 void
@@ -147,19 +172,10 @@ dispatcher_drain(struct dispatcher *d, void (*drained)(void *arg), void *arg)
 
 /* ---- what others ask ------------------------------------------------------------------------ */
 
-static struct held *
-find(struct dispatcher *d, uint64_t seq)
-{
-	struct held *held;
-
-	HASH_FIND(hh, d->by_seq, &seq, sizeof(seq), held);
-	return held;
-}
-
 struct event *
 dispatcher_find(struct dispatcher *d, uint64_t seq)
 {
-	struct held *held = find(d, seq);
+	struct held *held = held_find(d, seq);
 
 	return held ? held->ev : NULL;
 }
@@ -203,15 +219,19 @@ uint64_t
 dispatcher_oldest_seq(const struct dispatcher *d)
 {
 	const struct held *first = TAILQ_FIRST(&d->order);
-	uint64_t above = d->backlog.horizon + 1;
+	uint64_t lowest = d->backlog.horizon + 1;
 
-	return first && first->ev->seq < above ? first->ev->seq : above;
+	if (first && first->ev->seq < lowest)
+		lowest = first->ev->seq;
+	if (d->parking.count && d->parking.low.seq < lowest)
+		lowest = d->parking.low.seq;
+	return lowest;
 }
 
 bool
 dispatcher_executions(struct dispatcher *d, uint64_t seq, dispatcher_exec_fn *fn, void *arg)
 {
-	struct held *held = find(d, seq);
+	struct held *held = held_find(d, seq);
 	struct job *job;
 
 	if (!held)
@@ -226,7 +246,7 @@ dispatcher_has_stack(const struct dispatcher *d, const char *stack)
 {
 	const struct held *held;
 
-	if (d->backlog.is_behind || d->backlog.fresh_count)
+	if (d->backlog.is_behind || d->backlog.fresh_count || park_has_stack(d, stack))
 		return true;
 	TAILQ_FOREACH (held, &d->order, order)
 		if (strcmp(held->ev->stack, stack) == 0)
@@ -237,11 +257,16 @@ dispatcher_has_stack(const struct dispatcher *d, const char *stack)
 void
 dispatcher_figures(struct dispatcher *d, struct dispatcher_figures *ret_figures)
 {
-	struct held *oldest = TAILQ_FIRST(&d->order);
+	struct held *first = TAILQ_FIRST(&d->order);
+	int64_t oldest_ns = first ? first->ev->created_ns : 0;
 
+	if (d->parking.count && (!oldest_ns || d->parking.low.created_ns < oldest_ns))
+		oldest_ns = d->parking.low.created_ns;
 	*ret_figures = (struct dispatcher_figures){
-		.queued = d->held_count + d->backlog.fresh_count + d->backlog.unread,
-		.oldest_ns = oldest ? (uint64_t)oldest->ev->created_ns : 0,
+		.queued = d->held_count - d->parking.resting + d->backlog.fresh_count +
+			  d->backlog.unread,
+		.held = d->parking.count + d->parking.resting,
+		.oldest_ns = (uint64_t)oldest_ns,
 		.running = d->running,
 		.finished = d->finished,
 		.completed_10s = rate_sum(&d->rate, uv_now(d->loop) / 1000),

@@ -2,7 +2,8 @@
  *
  * Fair: one queue per hook, round-robin; per-hook concurrency; `workers` invocations at once.
  * Bounded: it holds at most `event_buffer` unfinished events and DISPATCHER_BYTES_MAX; the rest
- * waits in the store and is read back when there is room.  Results that arrive while the store
+ * waits in the store and is read back when there is room, and so does what hooks hold for later.
+ * Results that arrive while the store
  * commits are committed together.  Thread: core.
  */
 #ifndef SLOTH_EVENTS_DISPATCHER_H
@@ -37,8 +38,9 @@ struct dispatcher *dispatcher_new(uv_loop_t *loop, const struct dispatcher_rooms
 /* When nothing runs and the store is closed: both may still call back.  Accepts NULL. */
 void dispatcher_free(struct dispatcher *d);
 
-/* Read the unfinished events of the last life and start.  Called once, after hooks are loaded. */
-void dispatcher_start(struct dispatcher *d);
+/* Read the unfinished events of the last life and start.  Called once, after hooks are loaded.
+ * Blocks: briefly.  Fails when the store cannot tell what is held. */
+int dispatcher_start(struct dispatcher *d, struct err *err) MUST_USE;
 
 /* An event was committed.  Keeps a reference, or only counts it when the buffer is full.  Called in
  * the order of seq, also before dispatcher_start. */
@@ -47,8 +49,8 @@ void dispatcher_add(struct dispatcher *d, struct event *ev);
 /* Registrations settled, workers became free, a limit changed: look again. */
 void dispatcher_kick(struct dispatcher *d);
 
-/* Executions known of an event that is not final yet: status pending and running too.  Calls fn for
- * each; false when the event is not held here (final, or still in the store). */
+/* Executions known of an event that is not final yet: pending, running and held ones too.  Calls fn
+ * for each; false when the event is not in memory (final, parked, or not read yet). */
 typedef void dispatcher_exec_fn(void *arg, const struct execution *ex);
 bool dispatcher_executions(struct dispatcher *d, uint64_t seq, dispatcher_exec_fn *fn, void *arg);
 /* The event itself while it is held, borrowed; else NULL.  Its status becomes final only after the
@@ -72,10 +74,12 @@ bool dispatcher_has_stack(const struct dispatcher *d, const char *stack);
 void dispatcher_drain(struct dispatcher *d, void (*drained)(void *arg), void *arg);
 
 struct dispatcher_figures {
-	uint64_t queued, oldest_ns; /* unfinished events, creation time of the oldest (0: none) */
-	uint64_t running;           /* invocations */
-	uint64_t finished;          /* since start */
-	uint64_t completed_10s;     /* for rate */
+	uint64_t queued;        /* unfinished events, but for those that are */
+	uint64_t held;          /* all of whose open executions rest */
+	uint64_t oldest_ns;     /* creation time of the oldest of both; 0: none */
+	uint64_t running;       /* invocations */
+	uint64_t finished;      /* since start */
+	uint64_t completed_10s; /* for rate */
 };
 void dispatcher_figures(struct dispatcher *d, struct dispatcher_figures *ret_figures);
 

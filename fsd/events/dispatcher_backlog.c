@@ -1,17 +1,23 @@
-/* Which unfinished events the dispatcher holds, and which wait in the store.
+/* Which unfinished events are in memory, and which wait in the store.
  *
  * Events become known in the order of seq, each after its commit (dispatcher_add).  While there is
  * room they are held.  When there is none they are only counted, and read back later, a page at a
  * time, one read on its way at most.  What must never happen is that an event committed while a
  * read is on its way is lost or held twice.  Three facts see to it:
  *
- *  1. Every unfinished committed event with seq <= horizon is held, and none above it.  So the next
- *     read asks for seq > horizon, and an announced event with seq <= horizon is dropped: a read
- *     had brought it already, between its commit and its announcement.
+ *  1. Every unfinished committed event with seq <= horizon is held or parked, and none above it,
+ *     but for those an earlier life had parked.  So the next read asks for seq > horizon, and an
+ *     announced event with seq <= horizon is dropped: a read had brought it already, between its
+ *     commit and its announcement.
  *  2. A read that reaches the end sees at least what was announced before it was asked.  Together
  *     with the events announced since - kept aside in `fresh` - that is everything there is.
  *  3. Commits are in the order of seq, so what a page leaves out below its last event does not
  *     exist or is final.
+ *
+ *  4. A parked event (dispatcher_park.c) is no matter of this file: the read passes over it, and it
+ *     comes back by another way, whatever the horizon.  One that came back above the horizon and is
+ *     in work again is pending in the store, so the page that reaches it has it, or had it when it
+ *     was asked: an event that is in memory, or left it meanwhile, is passed over.
  *
  * When the end is reached: hold the page, hold those of fresh above the horizon, and announcements
  * are held directly again.  When fresh had no room for all of them, or the page was cut, fresh is
@@ -70,27 +76,76 @@ held_free(struct dispatcher *d, struct held *held)
 {
 	HASH_DEL(d->by_seq, held);
 	TAILQ_REMOVE(&d->order, held, order);
+	park_note_left(d, held);
+	d->parking.resting -= held->is_resting;
 	d->held_count--;
 	d->held_bytes -= held->bytes;
 	held_destroy(held);
+}
+
+struct held *
+held_find(struct dispatcher *d, uint64_t seq)
+{
+	struct held *held;
+
+	HASH_FIND(hh, d->by_seq, &seq, sizeof(seq), held);
+	return held;
+}
+
+static void
+enter(struct dispatcher *d, struct held *held)
+{
+	held->owner = d;
+	HASH_ADD(hh, d->by_seq, ev->seq, sizeof(held->ev->seq), held);
+	d->held_count++;
+	d->held_bytes += held->bytes;
 }
 
 /* Takes: held, the next event above the horizon. */
 static void
 hold(struct dispatcher *d, struct held *held)
 {
+	struct held *before = TAILQ_LAST(&d->order, held_order);
+
 	assert(held->ev->seq > d->backlog.horizon);
 	d->backlog.horizon = held->ev->seq;
-	HASH_ADD(hh, d->by_seq, ev->seq, sizeof(held->ev->seq), held);
-	TAILQ_INSERT_TAIL(&d->order, held, order);
+	enter(d, held);
+	while (before && before->ev->seq > held->ev->seq)
+		before = TAILQ_PREV(before, held_order, order); /* it was parked */
+	if (before)
+		TAILQ_INSERT_AFTER(&d->order, before, held, order);
+	else
+		TAILQ_INSERT_HEAD(&d->order, held, order);
 	STAILQ_INSERT_TAIL(&d->unmatched, held, link);
-	d->held_count++;
-	d->held_bytes += held->bytes;
 }
 
-/* Room for one more beside what is held and set aside.  One is always allowed, however large. */
-static bool
-has_room(const struct dispatcher *d, size_t aside)
+struct held *
+held_bring(struct dispatcher *d, struct event *ev)
+{
+	struct held *held = held_new(ev), *after = TAILQ_FIRST(&d->order);
+
+	enter(d, held);
+	while (after && after->ev->seq < ev->seq)
+		after = TAILQ_NEXT(after, order); /* parked events are old: it is not far */
+	if (after)
+		TAILQ_INSERT_BEFORE(after, held, order);
+	else
+		TAILQ_INSERT_TAIL(&d->order, held, order);
+	return held;
+}
+
+bool
+backlog_is_matched(const struct dispatcher *d, uint64_t seq)
+{
+	const struct held *first = STAILQ_FIRST(&d->unmatched);
+
+	if (first && first->ev->seq < seq)
+		return false;
+	return seq <= d->backlog.horizon || !d->backlog.is_behind;
+}
+
+bool
+backlog_has_room(const struct dispatcher *d, size_t aside)
 {
 	size_t count = d->held_count + aside;
 
@@ -104,7 +159,7 @@ keep_fresh(struct dispatcher *d, struct event *ev)
 	struct backlog *b = &d->backlog;
 	struct held *held;
 
-	b->is_fresh_whole = b->is_fresh_whole && has_room(d, b->page + b->fresh_count);
+	b->is_fresh_whole = b->is_fresh_whole && backlog_has_room(d, b->page + b->fresh_count);
 	if (!b->is_fresh_whole) {
 		b->unread++;
 		return;
@@ -124,7 +179,7 @@ dispatcher_add(struct dispatcher *d, struct event *ev)
 	b->newest_announced = ev->seq;
 	if (ev->seq <= b->horizon)
 		return;
-	if (!b->is_behind && has_room(d, 0)) {
+	if (!b->is_behind && backlog_has_room(d, 0)) {
 		hold(d, held_new(event_ref(ev)));
 	} else if (b->is_reading) {
 		keep_fresh(d, ev);
@@ -165,16 +220,22 @@ hold_page(struct dispatcher *d, struct event_list *events, struct execution_list
 	size_t count = 0;
 
 	for (; (ev = STAILQ_FIRST(events)); count++) {
-		struct held *held = held_new(ev);
+		bool is_known = held_find(d, ev->seq) || park_is_stale(d, ev->seq, d->backlog.read);
+		struct held *held = is_known ? NULL : held_new(ev);
 
 		STAILQ_REMOVE_HEAD(events, link);
 		while ((ex = STAILQ_FIRST(executions)) && ex->seq <= ev->seq) {
 			STAILQ_REMOVE_HEAD(executions, link);
-			if (ex->seq == ev->seq)
-				jobs_add_recorded(held, ex);
+			if (held && ex->seq == ev->seq)
+				jobs_add_recorded(held, ex)->has_row = true;
 			execution_free(ex);
 		}
-		hold(d, held);
+		if (held) {
+			hold(d, held);
+			continue;
+		}
+		d->backlog.horizon = ev->seq;
+		event_unref(ev);
 	}
 	return count;
 }
@@ -189,6 +250,7 @@ on_page(void *arg, int code, struct event_list *events, struct execution_list *e
 
 	b->is_reading = false;
 	if (code < 0) {
+		park_read_ends(d);
 		log_write(d->rooms.log, LOG_LEVEL_ERROR,
 			"unfinished events after %llu could not be read (%s): trying again",
 			(unsigned long long)b->horizon, uv_strerror(code));
@@ -197,6 +259,7 @@ on_page(void *arg, int code, struct event_list *events, struct execution_list *e
 		return;
 	}
 	count = hold_page(d, events, executions);
+	park_read_ends(d);
 	b->unread -= count < b->unread ? count : b->unread;
 	is_end = code == 0 && count < b->page;
 	if (is_end) {
@@ -225,6 +288,7 @@ backlog_refill(struct dispatcher *d)
 	b->read_target = b->newest_announced;
 	b->is_reading = true;
 	b->is_fresh_whole = true;
+	b->read = park_read_begins(d);
 	store_read_pending(d->rooms.store, b->horizon, b->page, on_page, d);
 }
 

@@ -1,44 +1,84 @@
 /* The dispatcher's inside, shared by its files:
  *
  *	dispatcher.c          life, the turn, what others ask
- *	dispatcher_backlog.c  which unfinished events are held, which wait in the store
+ *	dispatcher_backlog.c  which unfinished events are held in memory, which wait in the store
  *	dispatcher_jobs.c     matching, queues, invocations
+ *	dispatcher_hold.c     gates, retries: what runs now, later, or not at all
+ *	dispatcher_lanes.c    order_by: one after the other
+ *	dispatcher_admit.c    decisions into the store, before anything runs by them
+ *	dispatcher_park.c     events that leave memory while all that is open of them is held
  *	dispatcher_save.c     results into the store, events to their final state
  */
 #ifndef SLOTH_EVENTS_DISPATCHER_IMPL_H
 #define SLOTH_EVENTS_DISPATCHER_IMPL_H
 
 #include "fsd/events/dispatcher.h"
+#include "fsd/events/dispatcher_rest.h"
+#include "fsd/hooks/gate.h"
 #include "fsd/hooks/hooks.h"
+#include "fsd/hooks/rules.h"
 #include "fsd/workers/workers.h"
 
-#include <uthash.h>
+/* Where an execution stands.  Only JOB_BLOCKED and JOB_HELD rest: nothing happens to them until
+ * something else does. */
+enum job_stage {
+	JOB_RECORDED, /* read from the store, where it is open: looked at when its event is matched
+		       */
+	JOB_ADMITTED, /* may run once that is durable */
+	JOB_BLOCKED,  /* another one of its lane is before it */
+	JOB_HELD,     /* until due_ns */
+	JOB_QUEUED,
+	JOB_RUNNING, /* has a place, whatever is still to be done before it starts */
+	JOB_DONE,    /* has its result */
+};
+
+/* What of an open execution the store knows. */
+enum job_row { ROW_SETTLED, ROW_WAITS, ROW_ON_ITS_WAY };
 
 /* One execution: a hook that matched an event. */
 struct job {
 	struct run run; /* first: the pool gives it back */
 	struct execution ex;
 	struct held *held;
-	struct hook_queue *queue; /* NULL once it has its result */
+	enum job_stage stage;
+	struct hook_queue *queue; /* while queued or running */
 	STAILQ_ENTRY(job) link;   /* in a queue, then among the results */
 	STAILQ_ENTRY(job) sibling;
+	/* of a hook that holds */
+	enum job_row row;
+	bool has_row;             /* the store has one, however old */
+	bool is_asked;            /* to be looked at as soon as its row is settled */
+	enum exec_status attempt; /* how the last attempt ended, while held for the next */
+	TAILQ_ENTRY(job) admission;
+	bool is_early; /* in d->early */
+	TAILQ_ENTRY(job) early;
+	struct alarm alarm;
+	struct lot *lot;          /* from the first time it rests on */
+	struct heap_node resting; /* in lot->resting */
 };
 STAILQ_HEAD(job_list, job);
 
 /* An unfinished event in memory. */
 struct held {
+	struct dispatcher *owner;
 	struct event *ev;
 	struct event *final; /* what to record of it once every job has its result */
 	struct job_list jobs;
-	unsigned open; /* jobs without result */
+	unsigned open;    /* jobs without result */
+	unsigned resting; /* of those */
+	unsigned unsaved; /* jobs whose result is not in the store yet */
 	size_t bytes;
-	TAILQ_ENTRY(held) order; /* all that are held, by seq */
-	STAILQ_ENTRY(held) link; /* unmatched, then ended; or fresh */
+	bool is_resting;             /* all that is open rests */
+	bool is_parking;             /* leaves with the next admission, or the one on its way */
+	bool is_leaving;             /* is in the one on its way */
+	bool is_marked, was_marked;  /* parked as the store knows it; ever */
+	TAILQ_ENTRY(held) order;     /* all that are held, by seq */
+	TAILQ_ENTRY(held) park_link; /* in d->parking or d->parking_saving */
+	STAILQ_ENTRY(held) link;     /* unmatched, then ended; or fresh */
 	UT_hash_handle hh;
 };
 /* Lists of them. */
 STAILQ_HEAD(held_list, held);
-TAILQ_HEAD(held_order, held);
 
 /* Jobs of one hook, in the order of their events. */
 struct hook_queue {
@@ -46,11 +86,22 @@ struct hook_queue {
 	uint64_t hook_id;
 	struct job_list waiting;
 	unsigned running;
-	bool is_ready; /* in d->ready */
+	bool is_ready; /* in a level of d->ready */
+	unsigned level;
 	TAILQ_ENTRY(hook_queue) link;
 	UT_hash_handle hh;
 };
 TAILQ_HEAD(hook_queue_list, hook_queue);
+
+/* Queues that may start a job, by priority. */
+#define PRIORITY_MAX 100
+#define LEVELS       (2 * PRIORITY_MAX + 1)
+struct ready {
+	struct hook_queue_list levels[LEVELS]; /* the highest priority first */
+	uint64_t used[(LEVELS + 63) / 64];     /* a bit per level that is not empty */
+	unsigned starts;
+	unsigned turn; /* the level that had the last turn of the lower ones */
+};
 
 /* The last seconds, for completed_10s. */
 #define RATE_SECONDS 10
@@ -67,6 +118,7 @@ struct backlog {
 	uint64_t unread;           /* announced and neither held nor fresh, as far as known */
 	bool is_behind;            /* there may be unfinished events above the horizon */
 	bool is_reading;
+	uint64_t read;       /* its number: park_read_begins */
 	bool is_fresh_whole; /* fresh has every event announced since the read was asked */
 	size_t page;         /* events asked for */
 	unsigned fresh_count;
@@ -90,9 +142,19 @@ struct dispatcher {
 
 	struct held_list unmatched; /* wait for the barrier, by seq */
 	struct hook_queue *queues;
-	struct hook_queue_list ready; /* may start a job; taken from the front, put at the end */
+	struct ready ready;
 	size_t open_jobs;
 	unsigned running;
+
+	struct heap alarms;
+	uv_timer_t due; /* for the first of them */
+	struct lane *lanes;
+	struct early_list early; /* jobs whose lane may get one before them */
+	struct parking parking;
+	struct admission_list admissions; /* jobs whose row waits to be written */
+	struct admission_list admitting;  /* in the commit on its way */
+	struct gate_count_list counts;    /* likewise; kept until it is done */
+	bool is_admitting, is_gate_used;
 
 	struct job_list results; /* not in the store yet */
 	struct held_list ended;  /* every job has its result */
@@ -118,25 +180,46 @@ void dispatcher_retry_later(struct dispatcher *d);
 void backlog_init(struct dispatcher *d);
 /* Read on when there is something to read and room for it. */
 void backlog_refill(struct dispatcher *d);
-/* Let go of a final event. */
+/* Let go of a final or parked event. */
 void held_free(struct dispatcher *d, struct held *held);
+/* The event in memory; NULL: it is not. */
+struct held *held_find(struct dispatcher *d, uint64_t seq);
+/* Take an event into memory that was parked; it is not matched again.  Takes: the reference. */
+struct held *held_bring(struct dispatcher *d, struct event *ev);
+/* Whether every event up to seq has been matched, those apart that were parked. */
+bool backlog_is_matched(const struct dispatcher *d, uint64_t seq);
+/* Room for one more beside what is held and set aside.  One is always allowed, however large. */
+bool backlog_has_room(const struct dispatcher *d, size_t aside);
 /* Let go of all events, final or not. */
 void backlog_fini(struct dispatcher *d);
 
 /* ---- dispatcher_jobs.c ---------------------------------------------------------------------- */
 
-/* An execution recorded in an earlier life becomes a job that has its result.  Takes: the strings
- * of ex. */
-void jobs_add_recorded(struct held *held, struct execution *ex);
+/* An execution in the store becomes a job: one that has its result, or JOB_RECORDED.  Takes: the
+ * strings of ex. */
+struct job *jobs_add_recorded(struct held *held, struct execution *ex);
+/* Go on with those that are JOB_RECORDED. */
+void jobs_resume(struct dispatcher *d, struct held *held, bool was_parked);
 /* Match what the barrier lets through. */
 void jobs_match(struct dispatcher *d);
 /* A limit changed: look at every queue again. */
 void jobs_update(struct dispatcher *d);
 /* Start what may run now. */
 void jobs_start(struct dispatcher *d);
+/* It may run: into its queue, or behind the one before it in its lane. */
+void job_ready(struct dispatcher *d, struct job *job);
+/* Its place is taken and all that had to be durable is: run it. */
+void job_launch(struct dispatcher *d, struct job *job);
+/* It has its result. */
+void job_settle(struct dispatcher *d, struct job *job, enum exec_status status);
+/* The rules of its hook. */
+const struct hook_rules *job_rules(const struct job *job);
+/* Replace one of its texts.  Takes: text. */
+void job_set_text(char **text, char *value);
 /* With its strings and its reference to the version. */
 void job_free(struct job *job);
-/* Frees the queues; their jobs belong to the events. */
+/* Fini frees the queues; their jobs belong to the events. */
+void jobs_init(struct dispatcher *d);
 void jobs_fini(struct dispatcher *d);
 
 /* ---- dispatcher_save.c ---------------------------------------------------------------------- */

@@ -2,21 +2,29 @@
  *
  * Events are matched in the order of seq, an event only when every registration begun before it has
  * settled (the barrier), so that a hook saved before an emit sees it.  A matched event becomes one
- * job per hook.  d->ready lists the queues that may start a job: not empty, below the hook's
- * concurrency.  The first one starts one job and goes to the end, so a hook with a million events
- * waiting delays another's only event by one job.
+ * job per hook.  A hook without rules has its job queued at once; otherwise dispatcher_hold.c and
+ * dispatcher_lanes.c decide when it is.
  *
- * Nothing is written before a run.  After a crash an execution without a result may have begun or
- * not; to be honest about it, each counts as begun: its next attempt is the second.
+ * d->ready lists the queues that may start a job: not empty, below the hook's concurrency.  The
+ * first one starts one job and goes to the end, so a hook with a million events waiting delays
+ * another's only event by one job.  Queues of a higher priority come first, but every
+ * LOWER_EVERY-th start goes to one of the lower ones, each level in its turn: they are slowed down
+ * to that share, and never starved.
+ *
+ * Of a hook without rules nothing is written before a run.  After a crash an execution without a
+ * result may have begun or not; to be honest about it, each counts as begun: its next attempt is
+ * the second.  What has a gate, or runs at most once, has a row before it runs, and needs no guess.
  */
 #include "base/auto.h"
 #include "base/clock.h"
 #include "base/mem.h"
 #include "fsd/events/dispatcher_impl.h"
 
+#include <assert.h>
 #include <string.h>
 
 #define MATCH_TURN_MAX 1024 /* events matched in one turn of the loop */
+#define LOWER_EVERY    16   /* starts */
 
 /* ---- jobs ----------------------------------------------------------------------------------- */
 
@@ -29,31 +37,60 @@ job_free(struct job *job)
 	free(job);
 }
 
+const struct hook_rules *
+job_rules(const struct job *job)
+{
+	static const struct hook_rules none;
+
+	return job->run.code && job->run.code->rules ? job->run.code->rules : &none;
+}
+
 void
+job_set_text(char **text, char *value)
+{
+	free(*text);
+	*text = value;
+}
+
+static bool
+is_open(enum exec_status status)
+{
+	return status == EXEC_PENDING || status == EXEC_RUNNING || status == EXEC_HELD;
+}
+
+struct job *
 jobs_add_recorded(struct held *held, struct execution *ex)
 {
-	struct job *job;
+	struct job *job = NEW(struct job);
 
-	if (ex->status == EXEC_PENDING || ex->status == EXEC_RUNNING || ex->status == EXEC_HELD)
-		return;
-	job = NEW(struct job);
 	job->ex = *ex;
 	ex->hook = ex->message = ex->output = ex->error = ex->why = NULL;
 	job->held = held;
+	job->stage = is_open(job->ex.status) ? JOB_RECORDED : JOB_DONE;
 	STAILQ_INSERT_TAIL(&held->jobs, job, sibling);
+	return job;
 }
 
-static void
-settle(struct dispatcher *d, struct job *job, enum exec_status status)
+void
+job_settle(struct dispatcher *d, struct job *job, enum exec_status status)
 {
 	struct held *held = job->held;
 
+	assert(job->row != ROW_ON_ITS_WAY && job->stage != JOB_DONE);
+	admit_forget(d, job);
+	park_forget(d, job);
 	job->ex.status = status;
+	job->ex.due_ns = 0;
+	job->stage = JOB_DONE;
 	d->open_jobs--;
-	job->queue = NULL;
+	held->unsaved++;
 	save_result(d, job);
-	if (--held->open == 0)
+	held->open--;
+	park_update(d, held);
+	if (held->open == 0)
 		save_ended(d, held);
+	if (job->ex.lane)
+		lane_leave(d, job);
 }
 
 /* ---- queues --------------------------------------------------------------------------------- */
@@ -68,7 +105,61 @@ concurrency(const struct dispatcher *d, const struct hook_code *code)
 	return quarter ? quarter : 1;
 }
 
-/* Put the queue in d->ready or free it, whichever it has become. */
+static void
+ready_add(struct ready *ready, struct hook_queue *queue, int priority)
+{
+	unsigned level = (unsigned)(PRIORITY_MAX - priority);
+
+	queue->level = level;
+	queue->is_ready = true;
+	TAILQ_INSERT_TAIL(&ready->levels[level], queue, link);
+	ready->used[level / 64] |= UINT64_C(1) << level % 64;
+}
+
+/* The first level in use from `from` on; LEVELS: none. */
+static unsigned
+ready_level(const struct ready *ready, unsigned from)
+{
+	unsigned word = from / 64;
+	uint64_t bits;
+
+	if (from >= LEVELS)
+		return LEVELS;
+	bits = ready->used[word] & (~UINT64_C(0) << from % 64);
+	while (!bits && ++word < sizeof(ready->used) / sizeof(ready->used[0]))
+		bits = ready->used[word];
+	return bits ? word * 64 + (unsigned)__builtin_ctzll(bits) : LEVELS;
+}
+
+/* Whose turn it is; NULL: nobody's. */
+static struct hook_queue *
+ready_next(struct ready *ready)
+{
+	unsigned top = ready_level(ready, 0), level = top;
+
+	if (top == LEVELS)
+		return NULL;
+	if (++ready->starts % LOWER_EVERY == 0) {
+		level = ready_level(ready, (ready->turn > top ? ready->turn : top) + 1);
+		if (level == LEVELS)
+			level = ready_level(ready, top + 1);
+		if (level == LEVELS)
+			level = top;
+		ready->turn = level;
+	}
+	return TAILQ_FIRST(&ready->levels[level]);
+}
+
+static void
+ready_remove(struct ready *ready, struct hook_queue *queue)
+{
+	TAILQ_REMOVE(&ready->levels[queue->level], queue, link);
+	queue->is_ready = false;
+	if (TAILQ_EMPTY(&ready->levels[queue->level]))
+		ready->used[queue->level / 64] &= ~(UINT64_C(1) << queue->level % 64);
+}
+
+/* Make the queue ready or free it, whichever it has become. */
 static void
 queue_update(struct dispatcher *d, struct hook_queue *queue)
 {
@@ -82,8 +173,7 @@ queue_update(struct dispatcher *d, struct hook_queue *queue)
 	if (!next || queue->is_ready || d->is_draining ||
 		queue->running >= concurrency(d, next->run.code))
 		return;
-	TAILQ_INSERT_TAIL(&d->ready, queue, link);
-	queue->is_ready = true;
+	ready_add(&d->ready, queue, job_rules(next)->priority);
 }
 
 static struct hook_queue *
@@ -102,15 +192,38 @@ queue_of(struct dispatcher *d, uint64_t hook_id)
 	return queue;
 }
 
+void
+job_ready(struct dispatcher *d, struct job *job)
+{
+	if (job->ex.lane && !lane_lets(d, job)) {
+		job->stage = JOB_BLOCKED;
+		park_rest(d, job);
+		park_look(d, job->held);
+		return;
+	}
+	if (job->held->is_marked || job->held->is_leaving) {
+		hold_admit(d, job); /* it is parked no more */
+		return;
+	}
+	admit_forget(d, job); /* what would have been written had it stayed */
+	job->stage = JOB_QUEUED;
+	job->queue = queue_of(d, job->ex.hook_id);
+	STAILQ_INSERT_TAIL(&job->queue->waiting, job, link);
+	queue_update(d, job->queue);
+	dispatcher_wake(d);
+}
+
 /* ---- running -------------------------------------------------------------------------------- */
 
 /* The job runs no more: make room for the next. */
 static void
 leave(struct dispatcher *d, struct job *job)
 {
+	struct hook_queue *queue = TAKE(job->queue);
+
 	d->running--;
-	job->queue->running--;
-	queue_update(d, job->queue);
+	queue->running--;
+	queue_update(d, queue);
 	dispatcher_wake(d);
 }
 
@@ -123,30 +236,61 @@ on_started(struct run *run)
 	job->ex.started_ns = clock_real_ns();
 }
 
+static bool
+is_failure(enum exec_status status)
+{
+	return status == EXEC_FAILED || status == EXEC_TIMEOUT || status == EXEC_INTERRUPTED;
+}
+
 static void
 on_done(struct run *run, struct run_outcome *outcome)
 {
 	struct job *job = (struct job *)run;
-	struct dispatcher *d = job->queue->owner;
+	struct dispatcher *d = job->held->owner;
 
+	leave(d, job);
+	if (run->part == RUN_CONDITIONS && outcome->status == EXEC_SUCCESS) {
+		run->part = RUN_EXECUTE;
+		job->ex.status = EXEC_PENDING;
+		hold_ask(d, job, GATE_ARRIVED);
+		return;
+	}
 	job->ex.attempts = run->attempt;
 	job->ex.started_ns = outcome->started_ns;
 	job->ex.duration_ns = outcome->duration_ns;
-	job->ex.message = TAKE(outcome->message);
-	job->ex.output = TAKE(outcome->output);
-	job->ex.error = TAKE(outcome->error);
-	job->ex.why = TAKE(outcome->why);
-	leave(d, job);
-	settle(d, job, outcome->status);
+	job_set_text(&job->ex.message, TAKE(outcome->message));
+	job_set_text(&job->ex.output, TAKE(outcome->output));
+	job_set_text(&job->ex.error, TAKE(outcome->error));
+	if (outcome->why)
+		job_set_text(&job->ex.why, TAKE(outcome->why));
+	if (is_failure(outcome->status) && hold_retry(d, job, outcome->status))
+		return;
+	job_settle(d, job, outcome->status);
 }
 
-/* Start a job whose place is taken already, or give it the result that spares the run. */
-static void
-launch(struct dispatcher *d, struct job *job)
+/* A hook that runs at most once is marked as begun before it begins. */
+static bool
+needs_mark(const struct job *job)
 {
+	return job_rules(job)->is_at_most_once && job->run.part != RUN_CONDITIONS &&
+	       job->ex.attempts == 0;
+}
+
+void
+job_launch(struct dispatcher *d, struct job *job)
+{
+	if (d->is_draining) {
+		leave(d, job); /* stays unfinished for the next start */
+		return;
+	}
 	if (job->run.code->is_removed) {
 		leave(d, job);
-		settle(d, job, EXEC_REMOVED);
+		job_settle(d, job, EXEC_REMOVED);
+		return;
+	}
+	if (needs_mark(job)) {
+		job->ex.attempts = job->run.attempt;
+		admit_job(d, job); /* launched again when that is durable */
 		return;
 	}
 	workers_run(d->rooms.workers, &job->run);
@@ -156,18 +300,15 @@ static void
 on_code(void *arg, int code, const struct err *err)
 {
 	struct job *job = arg;
-	struct dispatcher *d = job->queue->owner;
+	struct dispatcher *d = job->held->owner;
 
-	if (code < 0) {
-		job->ex.error = mem_strdup(err && err->msg[0] ? err->msg : uv_strerror(code));
-		leave(d, job);
-		settle(d, job, EXEC_FAILED);
-	} else if (d->is_draining) {
-		leave(d, job); /* stays pending for the next start */
-		job->queue = NULL;
-	} else {
-		launch(d, job);
+	if (code >= 0) {
+		job_launch(d, job);
+		return;
 	}
+	job_set_text(&job->ex.error, mem_strdup(err && err->msg[0] ? err->msg : uv_strerror(code)));
+	leave(d, job);
+	job_settle(d, job, EXEC_FAILED);
 }
 
 void
@@ -187,19 +328,19 @@ jobs_start(struct dispatcher *d)
 
 	if (d->is_draining)
 		return;
-	while (d->running < workers_limit(d->rooms.workers) && (queue = TAILQ_FIRST(&d->ready))) {
+	while (d->running < workers_limit(d->rooms.workers) && (queue = ready_next(&d->ready))) {
 		struct job *job = STAILQ_FIRST(&queue->waiting);
 
-		TAILQ_REMOVE(&d->ready, queue, link);
-		queue->is_ready = false;
+		ready_remove(&d->ready, queue);
 		if (queue->running >= concurrency(d, job->run.code))
 			continue; /* the limit went down meanwhile */
 		STAILQ_REMOVE_HEAD(&queue->waiting, link);
+		job->stage = JOB_RUNNING;
 		queue->running++;
 		d->running++;
 		queue_update(d, queue);
 		if (job->run.code->source || job->run.code->is_removed)
-			launch(d, job);
+			job_launch(d, job);
 		else
 			hook_code_load(d->rooms.hooks, job->run.code, on_code, job);
 	}
@@ -224,6 +365,44 @@ has_job(const struct held *held, uint64_t hook_id)
 	return false;
 }
 
+/* It is open from now on, and runs the code. */
+static void
+job_open(struct dispatcher *d, struct job *job, struct hook_code *code)
+{
+	struct held *held = job->held;
+
+	job->run.code = hook_code_ref(code);
+	job->run.event = held->ev;
+	job->run.started = on_started;
+	job->run.done = on_done;
+	held->open++;
+	d->open_jobs++;
+	park_update(d, held);
+}
+
+static bool
+has_conditions(const struct hook_rules *rules)
+{
+	return rules->match || rules->has_filter;
+}
+
+/* From the match to its queue, or to what its rules want first. */
+static void
+job_begin(struct dispatcher *d, struct job *job)
+{
+	const struct hook_rules *rules = job_rules(job);
+	bool has_gate = hook_rules_gate(rules);
+
+	if (rules->order_by)
+		lane_enter(d, job);
+	if (has_gate && has_conditions(rules))
+		job->run.part = RUN_CONDITIONS;
+	if (has_gate && job->run.part == RUN_WHOLE)
+		hold_ask(d, job, GATE_ARRIVED);
+	else
+		job_ready(d, job);
+}
+
 static void
 on_match(void *arg, struct hook_code *code)
 {
@@ -235,24 +414,75 @@ on_match(void *arg, struct hook_code *code)
 	if (ev->replay_hook && strcmp(ev->replay_hook, code->label) != 0)
 		return;
 	if (has_job(m->held, code->hook_id))
-		return; /* has its result from an earlier life */
+		return; /* known from an earlier life */
 	job = NEW(struct job);
-	job->run.code = hook_code_ref(code);
-	job->run.event = ev;
-	job->run.attempt = ev->seq <= d->last_life_seq ? 2 : 1;
-	job->run.started = on_started;
-	job->run.done = on_done;
+	job->held = m->held;
 	job->ex.seq = ev->seq;
 	job->ex.hook_id = code->hook_id;
 	job->ex.version = code->version;
 	job->ex.hook = mem_strdup(code->label);
-	job->held = m->held;
-	job->queue = queue_of(d, code->hook_id);
-	m->held->open++;
-	d->open_jobs++;
 	STAILQ_INSERT_TAIL(&m->held->jobs, job, sibling);
-	STAILQ_INSERT_TAIL(&job->queue->waiting, job, link);
-	queue_update(d, job->queue);
+	job_open(d, job, code);
+	job->run.attempt = ev->seq <= d->last_life_seq && !hold_has_row(job) ? 2 : 1;
+	job_begin(d, job);
+}
+
+/* Go on with what an earlier life left open, or what was parked. */
+static void
+resume(struct dispatcher *d, struct job *job, bool was_parked)
+{
+	const struct hook_rules *rules = job_rules(job);
+	bool may_have_begun = !was_parked && job->ex.seq <= d->last_life_seq;
+
+	if (hook_rules_gate(rules) && has_conditions(rules))
+		job->run.part = RUN_EXECUTE; /* they were met */
+	if (job->ex.status == EXEC_HELD) {
+		hold_again(d, job);
+		return;
+	}
+	if (rules->is_at_most_once && job->ex.attempts > 0 && may_have_begun) {
+		job_set_text(&job->ex.error,
+			mem_strdup("the daemon ended while it ran, and it runs at most once"));
+		job_settle(d, job, EXEC_INTERRUPTED);
+		return;
+	}
+	if (rules->is_at_most_once)
+		job->ex.attempts = 0; /* not begun */
+	job->run.attempt = job->ex.attempts + 1 + (may_have_begun && !rules->is_at_most_once);
+	job->ex.status = EXEC_PENDING;
+	if (was_parked || !hook_rules_gate(rules))
+		job_ready(d, job);
+	else
+		hold_ask(d, job, GATE_AGAIN);
+}
+
+void
+jobs_resume(struct dispatcher *d, struct held *held, bool was_parked)
+{
+	struct job *job;
+
+	STAILQ_FOREACH (job, &held->jobs, sibling) {
+		struct hook_code *code;
+
+		if (job->stage != JOB_RECORDED)
+			continue;
+		code = hooks_find_code(d->rooms.hooks, job->ex.hook_id, job->ex.version);
+		if (code) {
+			job_open(d, job, code);
+			job->run.count = job->ex.count;
+			continue;
+		}
+		held->open++;
+		d->open_jobs++;
+	}
+	STAILQ_FOREACH (job, &held->jobs, sibling) {
+		if (job->stage != JOB_RECORDED)
+			continue;
+		if (job->run.code)
+			resume(d, job, was_parked);
+		else
+			job_settle(d, job, EXEC_REMOVED);
+	}
 }
 
 void
@@ -270,12 +500,24 @@ jobs_match(struct dispatcher *d)
 			return;
 		}
 		STAILQ_REMOVE_HEAD(&d->unmatched, link);
+		m.held->open++; /* not over before it was matched whole */
 		hooks_match(d->rooms.hooks, m.held->ev, on_match, &m);
-		if (m.held->open)
+		jobs_resume(d, m.held, false);
+		m.held->open--;
+		if (!STAILQ_EMPTY(&m.held->jobs) && m.held->open)
 			m.held->ev->status = EVENT_PROCESSING;
-		else
+		if (m.held->open == 0)
 			save_ended(d, m.held);
+		else
+			park_look(d, m.held);
 	}
+}
+
+void
+jobs_init(struct dispatcher *d)
+{
+	for (size_t i = 0; i < LEVELS; i++)
+		TAILQ_INIT(&d->ready.levels[i]);
 }
 
 void

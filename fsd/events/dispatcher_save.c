@@ -104,6 +104,8 @@ settle_saved(struct dispatcher *d)
 	while ((job = STAILQ_FIRST(&d->saving))) {
 		STAILQ_REMOVE_HEAD(&d->saving, link);
 		hooks_record(d->rooms.hooks, job->held->ev, &job->ex);
+		job->held->unsaved--;
+		park_look(d, job->held);
 	}
 	while ((held = STAILQ_FIRST(&d->saving_ended))) {
 		STAILQ_REMOVE_HEAD(&d->saving_ended, link);

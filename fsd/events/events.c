@@ -367,3 +367,9 @@ events_on_final(struct events *events, struct event *ev, const struct execution_
 		event_log_append(events->log, ev, executions);
 	feed_final(events->feed, ev, executions);
 }
+
+void
+events_on_parked(struct events *events, struct event *ev, const struct execution_list *executions)
+{
+	feed_parked(events->feed, ev, executions);
+}

@@ -106,8 +106,11 @@ bool event_type_match(const char *pattern, const char *type);
 /* ---- what the dispatcher tells (feed.c) --------------------------------------------------------
  */
 
-/* Both after the commit that made it so. */
+/* All after the commit that made it so. */
 void events_on_accepted(struct events *events, struct event *ev);
+/* All that is open of the event is held, and the dispatcher lets go of it for now. */
+void events_on_parked(
+	struct events *events, struct event *ev, const struct execution_list *executions);
 void events_on_final(
 	struct events *events, struct event *ev, const struct execution_list *executions);
 

@@ -146,3 +146,18 @@ feed_final(struct feed *feed, struct event *ev, const struct execution_list *exe
 	tell_waiters(feed, ev, executions);
 	tell_streams(feed, ev, executions);
 }
+
+void
+feed_parked(struct feed *feed, struct event *ev, const struct execution_list *executions)
+{
+	struct feed_waiter *waiter;
+	struct slot *slot;
+
+	HASH_FIND(hh, feed->slots, &ev->seq, sizeof(ev->seq), slot);
+	if (!slot)
+		return;
+	LIST_FOREACH (waiter, &slot->waiters, link) {
+		if (waiter->parked)
+			waiter->parked(waiter, ev, executions);
+	}
+}

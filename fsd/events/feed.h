@@ -19,12 +19,17 @@ void feed_free(struct feed *feed);
 /* After the commit that made it so. */
 void feed_accepted(struct feed *feed, struct event *ev);
 void feed_final(struct feed *feed, struct event *ev, const struct execution_list *executions);
+void feed_parked(struct feed *feed, struct event *ev, const struct execution_list *executions);
 
 /* Someone who waits for one event's final state; embedded by its owner. */
 struct feed_waiter {
 	uint64_t seq;
 	/* Called once; the waiter is no longer in the feed then.  All is borrowed. */
 	void (*final)(struct feed_waiter *waiter, const struct event *ev,
+		const struct execution_list *executions);
+	/* The dispatcher let go of the event for now; may be called more than once.  NULL: does not
+	 * mind. */
+	void (*parked)(struct feed_waiter *waiter, const struct event *ev,
 		const struct execution_list *executions);
 	LIST_ENTRY(feed_waiter) link; /* the feed's, like the next */
 	bool is_waiting;

@@ -96,13 +96,17 @@ links_lookup(struct node *parent, const char *name, struct treq *req, void **ret
 	return TREE_PARKED;
 }
 
-/* One page of names.  To the store an event is pending until it is final; the dispatcher knows
- * which of them are processing. */
+/* One page of names.  To the store an event is pending until it is final or parked; the dispatcher
+ * knows which of them are processing.  So those that are processing come from both: first what is
+ * in memory, the oldest first, then what is parked, the newest first. */
 struct page {
 	struct treq *req;
 	struct shelf shelf;
 	struct event_query query;
+	uint64_t flag; /* in the cookies */
 };
+
+#define PARKED (UINT64_C(1) << 62)
 
 static void on_names(void *arg, int code, struct event_list *list);
 
@@ -113,6 +117,15 @@ is_processing(struct events *events, uint64_t seq)
 		events->dispatcher ? dispatcher_find(events->dispatcher, seq) : NULL;
 
 	return held && held->status == EVENT_PROCESSING;
+}
+
+/* Whether the other list has it. */
+static bool
+is_elsewhere(const struct page *page, uint64_t seq)
+{
+	if (page->shelf.status != EVENT_PENDING && page->shelf.status != EVENT_PROCESSING)
+		return false;
+	return is_processing(page->shelf.events, seq);
 }
 
 /* Report the events and free the list.  Returns whether the reader got one, or wants no more. */
@@ -128,9 +141,9 @@ report(struct page *page, struct event_list *list, bool wants_more)
 		STAILQ_REMOVE_HEAD(list, link);
 		event_id_text(ev, id);
 		page->query.before_seq = ev->seq;
-		if (page->shelf.status != EVENT_PENDING ||
-			!is_processing(page->shelf.events, ev->seq)) {
-			wants_more = wants_more && treq_entry(page->req, id, ev->seq, ev->seq);
+		if (!is_elsewhere(page, ev->seq)) {
+			wants_more = wants_more &&
+				     treq_entry(page->req, id, ev->seq, ev->seq | page->flag);
 			has_any = true;
 		}
 		event_unref(ev);
@@ -158,18 +171,20 @@ struct entries {
 	const struct shelf *shelf;
 	entry_fn *entry;
 	void *arg;
+	bool is_full;
 };
 
 static bool
 add_entry(void *arg, const struct event *ev)
 {
-	const struct entries *entries = arg;
+	struct entries *entries = arg;
 	char id[EVENT_ID_MAX + 1];
 
 	if (!events_in_stack(ev, entries->shelf->stack))
 		return true;
 	event_id_text(ev, id);
-	return entries->entry(entries->arg, id, ev->seq, ev->seq);
+	entries->is_full = !entries->entry(entries->arg, id, ev->seq, ev->seq);
+	return !entries->is_full;
 }
 
 static int
@@ -180,13 +195,20 @@ links_list(struct node *parent, uint64_t cookie, struct treq *req, entry_fn *ent
 	struct page *page;
 
 	(void)err;
-	if (shelf.status == EVENT_PROCESSING && shelf.events->dispatcher)
-		dispatcher_processing(shelf.events->dispatcher, cookie, add_entry,
-			&(struct entries){&shelf, entry, arg});
-	if (shelf.status == EVENT_PROCESSING || cookie == 1)
+	if (shelf.status == EVENT_PROCESSING && !(cookie & PARKED) && shelf.events->dispatcher) {
+		struct entries entries = {&shelf, entry, arg, false};
+
+		dispatcher_processing(shelf.events->dispatcher, cookie, add_entry, &entries);
+		if (entries.is_full)
+			return 0;
+		cookie = 0;
+	}
+	cookie &= ~PARKED;
+	if (cookie == 1)
 		return 0;
 	page = NEW(struct page);
 	*page = (struct page){.req = req, .shelf = shelf};
+	page->flag = shelf.status == EVENT_PROCESSING ? PARKED : 0;
 	page->query = (struct event_query){.before_seq = cookie,
 		.descending = true,
 		.type = shelf.type,

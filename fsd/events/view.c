@@ -6,7 +6,8 @@
  *
  * An event the store calls pending and the dispatcher does not hold waits there, or became final
  * between the two looks.  So a view begins to wait for the final state first and then reads the
- * store again: whichever comes, one of them has it.
+ * store again: whichever comes, one of them has it.  The same goes for an event that is parked: its
+ * executions are the dispatcher's while it is in memory, and what the feed told when it left.
  */
 #include "fsd/events/view.h"
 
@@ -103,14 +104,37 @@ view_executions(const struct view *view, view_exec_fn *fn, void *arg)
 		fn(arg, ex);
 }
 
-/* ---- the final state ------------------------------------------------------------------------- */
+/* ---- what the feed tells --------------------------------------------------------------------- */
+
+static void
+keep_executions(struct view *view, const struct execution_list *executions)
+{
+	const struct execution *ex;
+
+	free_executions(&view->executions);
+	STAILQ_FOREACH (ex, executions, link) {
+		struct execution *copy = execution_copy(ex);
+
+		STAILQ_INSERT_TAIL(&view->executions, copy, link);
+	}
+}
+
+static void
+on_parked(
+	struct feed_waiter *waiter, const struct event *ev, const struct execution_list *executions)
+{
+	struct view *view = (struct view *)((char *)waiter - offsetof(struct view, waiter));
+
+	view->ev->status = ev->status;
+	view->is_told = true;
+	keep_executions(view, executions);
+}
 
 static void
 on_final(
 	struct feed_waiter *waiter, const struct event *ev, const struct execution_list *executions)
 {
 	struct view *view = (struct view *)((char *)waiter - offsetof(struct view, waiter));
-	const struct execution *ex;
 
 	if (view->ev != ev) {
 		view->ev->status = ev->status;
@@ -118,12 +142,7 @@ on_final(
 		free(view->ev->error);
 		view->ev->error = mem_strdup(ev->error);
 	}
-	free_executions(&view->executions);
-	STAILQ_FOREACH (ex, executions, link) {
-		struct execution *copy = execution_copy(ex);
-
-		STAILQ_INSERT_TAIL(&view->executions, copy, link);
-	}
+	keep_executions(view, executions);
 	view->is_final = true;
 	view = view_ref(view); /* telling the tree may end its nodes */
 	nodes_ended(view->events, view);
@@ -180,6 +199,7 @@ load_record(struct view_load *load, struct event *ev, struct execution_list *exe
 		return;
 	view->waiter.seq = ev->seq;
 	view->waiter.final = on_final;
+	view->waiter.parked = on_parked;
 	feed_wait(load->events->feed, &view->waiter);
 }
 
@@ -190,13 +210,14 @@ on_read_again(void *arg, int code, struct event *ev, struct execution_list *exec
 	struct view_load *load = arg;
 	struct view *view = load->view;
 
-	if (code == 0 && ev->status >= EVENT_COMPLETED && !view->is_final) {
-		feed_unwait(load->events->feed, &view->waiter);
-		event_unref(view->ev);
-		view->ev = event_ref(ev);
-		view->is_final = true;
+	if (code == 0 && !view->is_final && !view->is_told) {
 		free_executions(&view->executions);
 		STAILQ_CONCAT(&view->executions, executions);
+		event_unref(view->ev);
+		view->ev = event_ref(ev);
+		view->is_final = ev->status >= EVENT_COMPLETED;
+		if (view->is_final)
+			feed_unwait(load->events->feed, &view->waiter);
 	}
 	event_unref(ev);
 	load_end(load, 0);

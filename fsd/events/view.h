@@ -18,6 +18,7 @@ struct view {
 	struct execution_list executions; /* recorded ones; complete when final */
 	char id[EVENT_ID_MAX + 1];
 	bool is_final, is_hashed;
+	bool is_told; /* by the feed: newer than any read asked before */
 	struct feed_waiter waiter;
 	UT_hash_handle hh, by_seq_hh;
 };

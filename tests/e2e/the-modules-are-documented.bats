@@ -121,6 +121,15 @@ run_hook() {
 	done
 }
 
+@test "annotations name no type that is not declared" {
+	cat "$DOCS"/*.lua >"$BATS_TEST_TMPDIR/all"
+	sed -n 's/^---@\(class\|generic\) \([A-Za-z]*\).*/\2/p' "$BATS_TEST_TMPDIR/all" | sort -u >"$BATS_TEST_TMPDIR/declared"
+	sed -nE 's/^---@(param|field) [^ ]+ ([^ ]+).*/\2/p; s/^---@return ([^ ]+).*/\1/p; s/^---@class [^:]+: //p' \
+		"$BATS_TEST_TMPDIR/all" | grep -oE '\b[A-Z][A-Za-z]*' | sort -u >"$BATS_TEST_TMPDIR/used"
+	[ "$(wc -l <"$BATS_TEST_TMPDIR/used")" -gt 5 ]
+	[ -z "$(comm -23 "$BATS_TEST_TMPDIR/used" "$BATS_TEST_TMPDIR/declared")" ]
+}
+
 @test "an editor that opens a hook finds the annotations through .luarc.json" {
 	[ "$(jq -r '."runtime.version"' "$MNT/.luarc.json")" = "Lua 5.4" ]
 	[ -e "$MNT/$(jq -r '."workspace.library"[0]' "$MNT/.luarc.json")/event.lua" ]

@@ -27,8 +27,9 @@
  *	/config/{key}           0644 value config_set:config_read config_set_key -  "..."
  *
  * Flags, joined by commas: unlisted (reachable, not in readdir), fresh (a new nodeid per lookup:
- * its write waits for a commit), notify (the notify thread tells inotify), group (group sloth may
- * do what the owner may), quiet (a write is not told in `audit` unless it is refused).
+ * its write waits for a commit, or what its set pins may go without a word), notify (the notify
+ * thread tells inotify), group (group sloth may do what the owner may), quiet (a write is not told
+ * in `audit` unless it is refused).
  *
  * Everything here runs on the core thread.  Handlers never block; what must wait answers later
  * through the request it was given.

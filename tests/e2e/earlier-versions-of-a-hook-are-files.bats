@@ -83,13 +83,17 @@ message() {
 }
 
 @test "the newest twenty sources stay, however often a setting is switched" {
-	for n in $(seq 23); do save "text $n"; done
+	save "text 1"
+	exec 7<"$VERSIONS/1.lua"
+	for n in $(seq 2 23); do save "text $n"; done
 	for n in $(seq 15); do
 		echo 0 >"$MNT/ctl/hooks/a/enabled"
 		echo 1 >"$MNT/ctl/hooks/a/enabled"
 	done
 	[ "$(ls -U "$VERSIONS" | tr '\n' ' ')" = "$(printf '%s.lua ' $(seq 4 23))" ]
-	[ ! -e "$VERSIONS/3.lua" ]
+	[ ! -e "$VERSIONS/1.lua" ] # though it was looked at before
+	diff <(script "text 1") - <&7 # and who has it open, has it
+	exec 7<&-
 }
 
 @test "a renamed hook takes its versions along, a stack has its own" {

@@ -2,6 +2,7 @@
 # events/<id>/why: a line for every hook, with what became of it.
 
 load functions
+load pages
 setup() { start_fsd; }
 teardown() { cleanup; }
 
@@ -111,4 +112,9 @@ final() { timeout 100 cat "$MNT/events/$1/wait"; }
 	says "$id" two@two wall "the event is of stack 'one'"
 	grep -q '^one@one  *success' "$MNT/stacks/one/events/$id/why"
 	[ "$(grep -c two "$MNT/stacks/one/events/$id/why")" = 0 ]
+}
+
+@test "the page about asking is true" {
+	run_page "$TOP/docs/asking.md"
+	[ "$steps" -gt 12 ]
 }

@@ -37,6 +37,8 @@ column() { sed -n "$2,$3p" "$OUT" | awk "{ print \$$1 }" | sort -n | awk '{ v[NR
 	OUT=${SLOTH_SOAK_OUT:-$BATS_TEST_TMPDIR/samples}
 	start_fsd --set retention_count=$((RATE * 20))
 	add_hook plain <<<'return { event_type = "load.test", execute = function(event) return true end }'
+	add_hook drops <<<'return { event_type = "load.test", rate_drop = "100/s", execute = function(event) return true end }'
+	add_hook calms <<<'return { event_type = "load.sample", once_after = "200ms", execute = function(event) return true end }'
 	add_hook waits <<<'return { event_type = "load.sample", concurrency = 50, execute = function(event) sleep(0.05) return true end }'
 	add_hook starts <<<'return { event_type = "load.sample", execute = function(event) return exec.run("true").success end }'
 	loadgen --mount "$MNT" --mode bulk --batch 25 --clients 2 --rate "$RATE" --seconds $((seconds + 60)) >/dev/null 3>&- &

@@ -203,6 +203,8 @@ int http_wait(lua_State *L, const struct http_options *opt, http_results_fn *res
 
 /* ---- JSON and Lua values (json_lua.c) ------------------------------------------------------- */
 
+#define JSON_TEXT_MAX (16u * 1024 * 1024) /* bytes of one JSON text, read or written */
+
 /* Push a JSON value: integers stay integers, reals floats; null is nil (absent in tables), or, when
  * keep_null, json_lua_null().  May raise (memory). */
 void json_lua_push(lua_State *L, const json_t *value, bool keep_null);

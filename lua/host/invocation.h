@@ -4,9 +4,11 @@
 
 #include "lua/host/state.h"
 
-#define SLICE_NS   1000000 /* one turn of an invocation */
-#define TURN_NS    1000000 /* running invocations before the loop looks at its handles */
-#define HOOK_COUNT 1000    /* instructions between two looks at the clock */
+#define SLICE_NS       1000000      /* one turn of an invocation */
+#define TURN_NS        1000000      /* running invocations before the loop looks at its handles */
+#define HOOK_COUNT     1000         /* instructions between two looks at the clock */
+#define HOOK_COUNT_MIN 4            /* the same, where texts are very long */
+#define LARGE_BYTES    (128 * 1024) /* each so many more halve, third .. HOOK_COUNT */
 
 /* ---- invocation.c --------------------------------------------------------------------------- */
 

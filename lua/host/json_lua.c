@@ -1,5 +1,6 @@
 /* JSON to Lua values and back, keeping types: integers stay integers and reals floats, in both
- * directions.  Decoding may raise for lack of memory only; encoding never raises. */
+ * directions.  Decoding may raise for lack of memory or time only; encoding never raises, and stops
+ * at JSON_TEXT_MAX: a few tables that hold each other many times over make text without end. */
 #include "base/auto.h"
 #include "base/mem.h"
 #include "lua/host/host.h"
@@ -9,10 +10,8 @@
 #include <math.h>
 #include <string.h>
 
-#define DEPTH_MAX 100
-
-/* A few tables that hold each other many times over make text without end. */
-#define TEXT_MAX (16u * 1024 * 1024)
+#define DEPTH_MAX     100
+#define TICK_ELEMENTS 1024 /* of an array, between two looks at the clock */
 
 static const char null_address, array_mt;
 
@@ -44,6 +43,8 @@ push_array(lua_State *L, const json_t *value, bool keep_null)
 
 	lua_createtable(L, (int)n, 0);
 	for (size_t i = 0; i < n; i++) {
+		if (i % TICK_ELEMENTS == 0)
+			host_tick(L);
 		json_lua_push(L, json_array_get(value, i), keep_null);
 		lua_rawseti(L, -2, (lua_Integer)i + 1);
 	}
@@ -321,7 +322,7 @@ encode(struct encoder *e, int idx)
 	size_t len;
 	const char *s;
 
-	if (e->out->len > TEXT_MAX)
+	if (e->out->len > JSON_TEXT_MAX)
 		return fail(e, "more than 16 MB of JSON");
 	switch (lua_type(e->L, idx)) {
 	case LUA_TNIL:
@@ -337,7 +338,7 @@ encode(struct encoder *e, int idx)
 		return 0;
 	case LUA_TSTRING:
 		s = lua_tolstring(e->L, idx, &len);
-		if (len > TEXT_MAX)
+		if (len > JSON_TEXT_MAX)
 			return fail(e, "more than 16 MB of JSON");
 		sbuf_json(e->out, s, len);
 		return 0;

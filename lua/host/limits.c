@@ -19,10 +19,21 @@ static const char sentinel; /* its address is the error that ends an invocation 
 
 static void on_count(lua_State *L, lua_Debug *ar);
 
+/* One instruction may go through a whole text (a comparison, utf8.len): where there are long ones,
+ * fewer instructions pass between two looks. */
+static int
+hook_count(lua_State *L)
+{
+	size_t larger = state_of(L)->largest_bytes / LARGE_BYTES;
+
+	return larger < HOOK_COUNT / HOOK_COUNT_MIN ? HOOK_COUNT / (int)(larger + 1)
+						    : HOOK_COUNT_MIN;
+}
+
 void
 limits_arm(lua_State *L)
 {
-	lua_sethook(L, on_count, LUA_MASKCOUNT, HOOK_COUNT);
+	lua_sethook(L, on_count, LUA_MASKCOUNT, hook_count(L));
 }
 
 void
@@ -89,8 +100,8 @@ on_count(lua_State *L, lua_Debug *ar)
 		return; /* the state is being set up */
 	check_deadline(L, inv, now);
 	state_of(L)->fresh_bytes = 0;
-	if (lua_gethookcount(L) != HOOK_COUNT)
-		limits_arm(L); /* it was hurried */
+	if (lua_gethookcount(L) != hook_count(L))
+		limits_arm(L); /* it was hurried, or there are larger texts */
 	if (now < inv->slice_end_ns || !limits_can_yield(L))
 		return;
 	inv->is_passing = true;

@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 
 #define LIB_BYTES_MAX (4 * 1024 * 1024)
+#define PIECE_BYTES   1024 /* of a text that load() parses */
 
 /* ---- ours ----------------------------------------------------------------------------------- */
 
@@ -195,13 +196,35 @@ loaded(lua_State *L)
 	return 1;
 }
 
+/* What is left of a text that is being parsed. */
+struct rest {
+	const char *at;
+	size_t len;
+};
+
+/* In small pieces: parsing looks at the clock in between. */
+static const char *
+read_piece(lua_State *L, void *arg, size_t *ret_len)
+{
+	struct rest *rest = arg;
+	const char *piece = rest->at;
+
+	*ret_len = rest->len < PIECE_BYTES ? rest->len : PIECE_BYTES;
+	rest->at += *ret_len;
+	rest->len -= *ret_len;
+	host_tick(L);
+	return piece;
+}
+
 /* load_text(text, name, env) -> function | nil, message */
 static int
 load_text(lua_State *L)
 {
-	size_t len;
-	const char *text = luaL_checklstring(L, 1, &len);
-	int status = luaL_loadbufferx(L, text, len, luaL_checkstring(L, 2), "t");
+	struct rest rest;
+	int status;
+
+	rest.at = luaL_checklstring(L, 1, &rest.len);
+	status = lua_load(L, read_piece, &rest, luaL_checkstring(L, 2), "t");
 
 	if (status != LUA_OK) {
 		limits_rethrow(L, status);

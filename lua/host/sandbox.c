@@ -204,6 +204,7 @@ safe_collectgarbage(lua_State *L)
 {
 	static const char *const options[] = {"collect", "count", "step", NULL};
 
+	host_tick(L);
 	switch (luaL_checkoption(L, 1, "collect", options)) {
 	case 1:
 		lua_pushnumber(L, (lua_Number)state_of(L)->used_bytes / 1024);
@@ -264,27 +265,6 @@ call_original(lua_State *L)
 	return lua_tocfunction(L, lua_upvalueindex(1))(L);
 }
 
-/* A __len may claim anything, and insert and remove then shift that many. */
-static int
-check_length_first(lua_State *L)
-{
-	if (luaL_getmetafield(L, 1, "__len") != LUA_TNIL && luaL_len(L, 1) > HOST_ELEMENTS_MAX)
-		return luaL_error(L, "a table of more than %d elements", HOST_ELEMENTS_MAX);
-	if (luaL_getmetafield(L, 1, "__len") != LUA_TNIL)
-		lua_pop(L, 2);
-	return call_original(L);
-}
-
-static int
-table_move(lua_State *L)
-{
-	lua_Integer first = luaL_checkinteger(L, 2), last = luaL_checkinteger(L, 3);
-
-	if (last >= first && (lua_Unsigned)last - (lua_Unsigned)first >= HOST_ELEMENTS_MAX)
-		return luaL_error(L, "too many elements to move");
-	return call_original(L);
-}
-
 /* rep counts to n even when there is nothing to copy. */
 static int
 string_rep(lua_State *L)
@@ -327,10 +307,10 @@ static const struct replacement in_string[] = {
 	{NULL, NULL},
 };
 static const struct replacement in_table[] = {
-	{"concat", call_original},
-	{"unpack", call_original},
-	{"insert", check_length_first},
-	{"remove", check_length_first},
+	{"concat", table_concat},
+	{"unpack", table_unpack},
+	{"insert", table_insert},
+	{"remove", table_remove},
 	{"move", table_move},
 	{"getn", table_getn},
 	{NULL, NULL},

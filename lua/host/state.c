@@ -47,6 +47,8 @@ allocate(void *arg, void *p, size_t old_bytes, size_t new_bytes)
 		return NULL;
 	st->used_bytes += new_bytes - held;
 	st->fresh_bytes += new_bytes;
+	if (new_bytes > st->largest_bytes)
+		st->largest_bytes = new_bytes;
 	if (st->fresh_bytes > HURRY_BYTES)
 		hurry(st);
 	return q;

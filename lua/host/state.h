@@ -22,6 +22,7 @@ struct state {
 	bool is_refused;      /* an allocation was refused, perhaps to no harm */
 	bool is_full;         /* an invocation ended for it: no new ones here */
 	uint64_t fresh_bytes; /* allocated since the clock was looked at */
+	size_t largest_bytes; /* of what was allocated at once */
 	lua_State *running;   /* the innermost coroutine that runs */
 	unsigned refs;        /* invocations */
 	struct invocation *current;
@@ -74,6 +75,12 @@ bool sandbox_push_standard(lua_State *L, const char *name);
 int sandbox_open_coroutine(lua_State *L);
 int sandbox_open_io(lua_State *L);
 int sandbox_open_os(lua_State *L);
+/* As in the table library, but they look at the clock (table.c). */
+int table_concat(lua_State *L);
+int table_insert(lua_State *L);
+int table_move(lua_State *L);
+int table_remove(lua_State *L);
+int table_unpack(lua_State *L);
 /* string.find, match, gmatch and gsub (pattern.c): as Lua's, but they can be ended, and take turns
  * with others.  gsub's function may wait. */
 int pattern_find(lua_State *L);

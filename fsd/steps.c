@@ -5,6 +5,7 @@
 #include "fsd/steps.h"
 
 #include "base/auto.h"
+#include "base/clock.h"
 #include "base/units.h"
 
 static void
@@ -85,6 +86,7 @@ void
 step_recorded(struct log *log, const struct event *ev, const struct execution *ex)
 {
 	AUTO(sbuf) struct sbuf members = {0};
+	char until[CLOCK_TEXT_MAX];
 
 	if (!log_is_on(log, LOG_LEVEL_DEBUG))
 		return;
@@ -93,6 +95,9 @@ step_recorded(struct log *log, const struct event *ev, const struct execution *e
 	if (is_run(ex->status)) {
 		sbuf_printf(&members, ",\"attempt\":%u", ex->attempts);
 		add_ms(&members, "duration_ms", ex->duration_ns);
+	} else if (ex->due_ns) {
+		clock_format(clock_real_of_steady(ex->due_ns), until);
+		add_text(&members, "until", until);
 	}
 	log_write_with(log, LOG_LEVEL_DEBUG, sbuf_str(&members), "%s: %s",
 		is_run(ex->status) ? "ended" : "decided", exec_status_name(ex->status));

@@ -18,7 +18,7 @@ typedef void step_labels_fn(const void *arg, struct sbuf *out);
 void step_matched(struct log *log, const struct event *ev, step_labels_fn *labels, const void *arg);
 /* The first instruction of an attempt was executed. */
 void step_started(struct log *log, const struct event *ev, const char *hook, unsigned attempt);
-/* A hook's execution was recorded: it ran, or a rule decided. */
+/* What became of a hook's execution: an attempt ended, or a rule decided. */
 void step_recorded(struct log *log, const struct event *ev, const struct execution *ex);
 /* Every hook is done with it. */
 void step_final(struct log *log, const struct event *ev);

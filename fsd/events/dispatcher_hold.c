@@ -15,6 +15,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "fsd/events/dispatcher_impl.h"
+#include "fsd/steps.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -102,6 +103,7 @@ hold(struct dispatcher *d, struct job *job, int64_t due_ns)
 	job->ex.due_ns = due_ns;
 	admit_job(d, job);
 	hold_again(d, job);
+	step_recorded(d->rooms.log, job->held->ev, &job->ex);
 	park_look(d, job->held);
 }
 

@@ -19,6 +19,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "fsd/events/dispatcher_impl.h"
+#include "fsd/steps.h"
 
 #include <assert.h>
 #include <string.h>
@@ -485,6 +486,16 @@ jobs_resume(struct dispatcher *d, struct held *held, bool was_parked)
 	}
 }
 
+static void
+add_labels(const void *arg, struct sbuf *out)
+{
+	const struct held *held = arg;
+	const struct job *job;
+
+	STAILQ_FOREACH (job, &held->jobs, sibling)
+		sbuf_printf(out, "%s%s", out->len ? " " : "", job->ex.hook);
+}
+
 void
 jobs_match(struct dispatcher *d)
 {
@@ -502,6 +513,7 @@ jobs_match(struct dispatcher *d)
 		STAILQ_REMOVE_HEAD(&d->unmatched, link);
 		m.held->open++; /* not over before it was matched whole */
 		hooks_match(d->rooms.hooks, m.held->ev, on_match, &m);
+		step_matched(d->rooms.log, m.held->ev, add_labels, m.held);
 		jobs_resume(d, m.held, false);
 		m.held->open--;
 		if (!STAILQ_EMPTY(&m.held->jobs) && m.held->open)

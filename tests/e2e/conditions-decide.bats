@@ -92,6 +92,29 @@ ask() {
 	grep -q 'stack traceback' "$MNT/events/$id/hooks/h/error"
 }
 
+@test "what conditions stop is not counted by the rules, and a filter is asked once for each event" {
+	add_hook h <<-EOF
+		return {
+			event_type = "a.b",
+			match = "n = 1",
+			filter = function(event)
+				io.open("$BATS_TEST_TMPDIR/asked", "a"):write(event.data.who):close()
+				return event.data.who ~= "c"
+			end,
+			accumulate_within = "3/1h",
+			execute = function(event) return true, event.count .. " with " .. event.data.who end,
+		}
+	EOF
+	[[ $(of '{"n":1,"who":"a"}') == throttled* ]]
+	[[ $(of '{"n":2,"who":"b"}') == filtered* ]]
+	[[ $(of '{"n":1,"who":"c"}') == filtered* ]]
+	[[ $(of '{"n":1,"who":"d"}') == throttled* ]]
+	id=$(emit '{"type":"a.b","data":{"n":1,"who":"e"}}')
+	[[ $(decided "$id" h) == success* ]]
+	[ "$(cat "$MNT/events/$id/hooks/h/message")" = "3 with e" ]
+	[ "$(cat "$BATS_TEST_TMPDIR/asked")" = acde ]
+}
+
 @test "test tells what is decided, and records nothing" {
 	add_hook h <<-EOF
 		return {

@@ -18,6 +18,7 @@ steps() { jq -r --arg id "$1" 'select(.event == $id) | .msg' "$MNT/log"; }
 	EOF
 	add_hook bad <<<'return { event_type = "a.b", execute = function(event) error(event.data.password) end }'
 	add_hook picky <<<'return { event_type = "a.b", match = "password = other", execute = print }'
+	add_hook later <<<'return { event_type = "a.b", once_after = "50ms", execute = function() return true end }'
 	event='{"type":"a.b","agent":"web-1","data":{"password":"hunter2"}}'
 	id=$(emit "$event")
 	[ "$(timeout 100 cat "$MNT/events/$id/wait")" = failed ]
@@ -28,9 +29,10 @@ steps() { jq -r --arg id "$1" 'select(.event == $id) | .msg' "$MNT/log"; }
 	wait_for 5 'steps "$id" | grep -q final'
 	[ "$(steps "$id" | head -n1)" = accepted ]
 	[ "$(steps "$id" | tail -n1)" = "final: failed" ]
-	[ "$(steps "$id" | grep -c '^started$')" = 2 ]
-	[ "$(steps "$id" | grep -E '^(ended|decided)' | sort)" = $'decided: filtered\nended: failed\nended: success' ]
-	[ "$(jq -r --arg id "$id" 'select(.event == $id and .msg == "ended: success") | "\(.hook) \(.attempt) \(.type) \(.duration_ms >= 0)"' "$MNT/log")" = "good 1 a.b true" ]
+	[ "$(jq -r --arg id "$id" 'select(.event == $id and .msg == "matched") | .hooks' "$MNT/log" | tr ' ' '\n' | sort | paste -sd' ')" = "bad good later picky" ]
+	[ "$(steps "$id" | grep -c '^started$')" = 3 ]
+	[ "$(steps "$id" | grep -E '^(ended|decided)' | sort)" = $'decided: filtered\ndecided: held\nended: failed\nended: success\nended: success' ]
+	[ "$(jq -r --arg id "$id" 'select(.event == $id and .msg == "ended: success" and .hook == "good") | "\(.hook) \(.attempt) \(.type) \(.duration_ms >= 0)"' "$MNT/log")" = "good 1 a.b true" ]
 	run grep -E 'hunter2|password' "$MNT/log" "$BATS_TEST_TMPDIR/fsd.out"
 	[ "$status" -eq 1 ]
 	grep -q hunter2 "$MNT/events/$id/hooks/bad/error" # where it belongs

@@ -146,8 +146,8 @@ may_wait(const struct lane_jobs *jobs)
 static void
 await_company(struct writer *w, struct lane_jobs *jobs)
 {
-	while (w->intake_gap_ns < COMPANY_NS && may_wait(jobs))
-		if (!lane_await(w->lane, jobs, w->intake_end_ns + COMPANY_NS))
+	while (w->intake_gap_ns < w->company_ns && may_wait(jobs))
+		if (!lane_await(w->lane, jobs, w->intake_end_ns + w->company_ns))
 			w->intake_gap_ns = INT64_MAX; /* nobody followed: wait no more */
 }
 
@@ -339,6 +339,7 @@ writer_start(struct writer *w, const char *dir, bool *ret_was_crashed)
 	int rc;
 
 	w->dir = dir;
+	w->company_ns = COMPANY_NS;
 	(void)sqlite3_wal_hook(w->db.handle, on_wal, w); /* returns the hook before: none */
 	rc = counters_read(&w->db, &w->now);
 	if (rc < 0)

@@ -34,6 +34,7 @@ struct writer {
 	struct lane *lane;     /* the writer's own, set before the first job */
 	int64_t intake_end_ns; /* when the last group with intake was committed, */
 	int64_t intake_gap_ns; /* and how long after the one before it the next came */
+	int64_t company_ns;    /* how long results wait for an event, or a test's */
 	/* Written here, read by the core. */
 	_Atomic uint64_t reserve_bytes; /* the other way round */
 	_Atomic uint64_t commits, last_commit_ns;

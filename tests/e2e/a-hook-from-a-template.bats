@@ -69,12 +69,12 @@ refused() {
 		sloth-runner hook new h --force -t "$BATS_TEST_TMPDIR/say.lua" --set "text=$value" \
 			--set "list=$(jq -nc --arg v "$value" '[$v, "c"]')"
 		id=$(emit '{"type":"t.x"}')
-		timeout 10 cat "$MNT/events/$id/wait" >/dev/null
+		timeout 100 cat "$MNT/events/$id/wait" >/dev/null
 		jq -e --arg v "$value" '. == {text: $v, list: [$v, "c"]}' "$MNT/events/$id/hooks/h/message"
 		# what was made is a template again, and says what it holds
 		sloth-runner hook new h --force -t "$MNT/hooks/h.lua" --set list=a,,b
 		id=$(emit '{"type":"t.x"}')
-		timeout 10 cat "$MNT/events/$id/wait" >/dev/null
+		timeout 100 cat "$MNT/events/$id/wait" >/dev/null
 		jq -e --arg v "$value" '. == {text: $v, list: ["a", "b"]}' "$MNT/events/$id/hooks/h/message"
 	done
 	[ -z "$(ls -A "$HOME")" ]

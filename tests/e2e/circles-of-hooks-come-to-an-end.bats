@@ -85,6 +85,6 @@ last() {
 @test "who is no hook has no cause" {
 	add_hook idle <<<'return { event_type = "a.b", execute = function() return true end }'
 	id=$(emit '{"type":"a.b"}')
-	timeout 10 cat "$MNT/events/$id/wait"
+	timeout 100 cat "$MNT/events/$id/wait"
 	[ ! -e "$MNT/events/$id/cause" ]
 }

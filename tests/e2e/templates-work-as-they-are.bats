@@ -37,7 +37,7 @@ new() {
 # raise JSON: raise it; sets $ID and, when the hook h is done, $RESULT and $MESSAGE.
 raise() {
 	ID=$(emit "$1")
-	timeout 30 cat "$MNT/events/$ID/wait" >/dev/null
+	timeout 100 cat "$MNT/events/$ID/wait" >/dev/null
 	RESULT=$(hook_status "$ID" h)
 	[ "$RESULT" = success ] && MESSAGE=$(cat "$MNT/events/$ID/hooks/h/message") ||
 		MESSAGE=$(cat "$MNT/events/$ID/hooks/h/error")

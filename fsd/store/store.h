@@ -147,10 +147,10 @@ int store_load_history(
 	struct store *store, struct hook_version_list *ret_versions, struct err *err) MUST_USE;
 
 /* Put a version in service: closes the one before at v->from_seq, inserts v (hook_id given by the
- * registry, from store_next_hook_id).  Of each hook are kept the first versions of the newest
- * STORE_VERSIONS_KEPT sources, the one in service, and those that unfinished events match.  Borrows
- * v during the call only. */
-#define STORE_VERSIONS_KEPT 20
+ * registry, from store_next_hook_id).  Kept are the newest STORE_SOURCES_KEPT sources, with their
+ * first version and those among the newest STORE_VERSIONS_KEPT; what is in service; what unfinished
+ * events match.  Borrows v during the call only. */
+enum { STORE_SOURCES_KEPT = 20, STORE_VERSIONS_KEPT = 64 };
 void store_put_version(
 	struct store *store, const struct hook_version *v, store_done_fn *done, void *arg);
 void store_after_writes(struct store *store, store_done_fn *done, void *arg); /* all is readable */
@@ -163,8 +163,8 @@ void store_close_hook(
 void store_rename_hook(
 	struct store *store, uint64_t hook_id, const char *name, store_done_fn *done, void *arg);
 
-/* Versions, on the point lane; the receiver takes what it wants from the list, the store frees the
- * rest.  Those of a hook that are kept, ascending, without sources: */
+/* Versions, on the point lane; the receiver takes what it wants from the list.  All of a hook that
+ * are kept, ascending, without sources: */
 typedef void store_versions_fn(void *arg, int code, struct hook_version_list *versions);
 void store_list_versions(struct store *store, uint64_t hook_id, store_versions_fn *done, void *arg);
 /* One, with its source; -ENOENT with an empty list. */

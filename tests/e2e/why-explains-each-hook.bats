@@ -118,3 +118,15 @@ final() { timeout 100 cat "$MNT/events/$1/wait"; }
 	run_page "$TOP/docs/asking.md"
 	[ "$steps" -gt 12 ]
 }
+
+@test "a setting of then is what explains, also after a restart" {
+	add_hook a <<<"return { event_type = 'a.b', $OK"
+	echo 0 >"$MNT/ctl/hooks/a/enabled"
+	id=$(emit '{"type":"a.b"}')
+	final "$id"
+	echo 1 >"$MNT/ctl/hooks/a/enabled"
+	says "$id" a disabled 'was disabled then \(version 2 then, 3 now\)'
+	stop_fsd
+	start_fsd
+	says "$id" a disabled 'was disabled then \(version 2 then, 3 now\)'
+}

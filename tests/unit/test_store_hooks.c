@@ -488,7 +488,7 @@ END_TEST
 
 START_TEST(a_hook_keeps_its_newest_versions_and_those_with_work)
 {
-	uint32_t last = STORE_VERSIONS_KEPT + 5;
+	uint32_t last = STORE_SOURCES_KEPT + 5;
 	struct fixture f;
 	char source[16];
 
@@ -503,7 +503,7 @@ START_TEST(a_hook_keeps_its_newest_versions_and_those_with_work)
 						 EVENT_COMPLETED),
 				0);
 	}
-	ck_assert_int_eq(ask(&f, "SELECT count(*) FROM hook_version"), STORE_VERSIONS_KEPT + 1);
+	ck_assert_int_eq(ask(&f, "SELECT count(*) FROM hook_version"), STORE_SOURCES_KEPT + 1);
 	ck_assert_int_eq(ask(&f, "SELECT min(version) FROM hook_version"), 2);
 	ck_assert_int_eq(ask(&f, "SELECT count(*) FROM hook_version WHERE version < 6"), 1);
 	ck_assert_int_eq(ask(&f, "SELECT count(*) FROM hook_version v"
@@ -518,20 +518,28 @@ END_TEST
 
 START_TEST(versions_are_listed_and_settings_push_no_source_out)
 {
+	uint32_t last = 2 + STORE_VERSIONS_KEPT + 10, oldest = last - STORE_VERSIONS_KEPT + 1;
+	AUTO(sbuf) struct sbuf kept = {0};
 	struct fixture f;
 
 	fixture_open(&f);
 	ck_assert_str_eq(versions_of(&f, 1), "");
 	ck_assert_int_eq(put(&f, 1, 1, 1, "one"), 0);
 	ck_assert_int_eq(put(&f, 1, 2, 1, "three"), 0);
-	for (uint32_t version = 3; version < 3 + 2 * STORE_VERSIONS_KEPT; version++)
+	ck_assert_str_eq(versions_of(&f, 1), "1:3 2:5 ");
+	for (uint32_t version = 3; version <= last; version++)
 		ck_assert_int_eq(put(&f, 1, version, 1, "three"), 0);
-	ck_assert_str_eq(versions_of(&f, 1), "1:3 2:5 42:5 "); /* 42 is in service */
-	ck_assert_int_eq(put(&f, 1, 43, 1, "one"), 0);
-	ck_assert_str_eq(versions_of(&f, 1), "1:3 2:5 43:3 ");
+	sbuf_adds(&kept, "1:3 2:5 ");
+	for (uint32_t version = oldest; version <= last; version++)
+		sbuf_printf(&kept, "%u:5 ", version);
+	ck_assert_str_eq(versions_of(&f, 1), sbuf_str(&kept));
 	ck_assert_str_eq(source_of(&f, 1, 2), "three");
-	ck_assert_str_eq(source_of(&f, 1, 42), "");
+	ck_assert_str_eq(source_of(&f, 1, oldest - 1), "");
 	ck_assert_int_eq(f.code, -ENOENT);
+	for (uint32_t n = 1; n <= STORE_SOURCES_KEPT; n++)
+		ck_assert_int_eq(put(&f, 1, last + n, 1, n % 2 ? "x" : "y"), 0);
+	ck_assert_int_eq(ask(&f, "SELECT count(*) FROM hook_version"), STORE_SOURCES_KEPT);
+	ck_assert_int_eq(ask(&f, "SELECT count(*) FROM hook_source"), 2);
 	ck_assert_str_eq(versions_of(&f, 2), "");
 	fixture_close(&f);
 }

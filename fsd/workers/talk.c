@@ -31,7 +31,7 @@ put_script(struct worker *w, const struct hook_code *code)
 	frame_str(out, code->source, code->source_len);
 	frame_u64(out, code->memory_bytes ? code->memory_bytes : w->pool->memory_bytes);
 	frame_strz(out, code->lib_dirs);
-	frame_strz(out, code->rules ? code->rules->match : NULL);
+	frame_strz(out, code->rules->match);
 	frame_end(out, mark);
 }
 

@@ -84,7 +84,7 @@ regex_new(const char *pattern, size_t len, struct regex **ret_regex, struct err 
 	if (!code) {
 		(void)pcre2_get_error_message(why, text, sizeof(text)); /* cut is fine */
 		return err_set(err, EINVAL, "the regular expression is wrong at character %zu: %s",
-			(size_t)place + 1, (const char *)text);
+			place < len ? place + 1 : len, (const char *)text);
 	}
 	*ret_regex = NEW(struct regex);
 	(*ret_regex)->code = code;

@@ -11,6 +11,12 @@ teardown() { cleanup; }
 	[ "$steps" -gt 20 ]
 }
 
+@test "conditions: every command prints what the page says" {
+	requires jq
+	run_page "$TOP/docs/conditions.md"
+	[ "$steps" -gt 6 ]
+}
+
 @test "troubleshooting: every command prints what the page says" {
 	requires jq
 	run_page "$TOP/docs/guides/troubleshooting.md"

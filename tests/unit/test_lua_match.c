@@ -202,7 +202,7 @@ START_TEST(what_is_refused_and_where)
 		{".a = 1", "line 1: '.a = 1' does not begin with a path"},
 		{"@typ = x", "line 1: @typ is not known"},
 		{"a ~", "line 1: a regular expression is missing"},
-		{"a ~ (b", "line 1: the regular expression is wrong at character 3"},
+		{"a ~ (b", "line 1: the regular expression is wrong at character 2"},
 		{"a ~ \\C", "line 1: the regular expression is wrong"},
 		{"a ~ \xff", "line 1: it is not UTF-8"},
 	};

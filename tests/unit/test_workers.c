@@ -83,6 +83,8 @@ on_state(void *arg, struct run *run, const struct state_request *req, store_text
 
 /* ---- the world ------------------------------------------------------------------------------ */
 
+static const struct hook_rules no_rules;
+
 static int
 start_pool(struct world *w, const char *program, struct err *err)
 {
@@ -109,7 +111,8 @@ world_new(const char *dir)
 	w->pool->suspect_ms = w->pool->grace_ms = HOUR_MS; /* a slow machine is none that hangs */
 	w->data = (char *)"{}";
 	w->data_len = 2;
-	w->code = (struct hook_code){.hook_id = 1,
+	w->code = (struct hook_code){.rules = &no_rules,
+		.hook_id = 1,
 		.version = 1,
 		.label = (char *)"x@prod",
 		.stack = (char *)"prod",

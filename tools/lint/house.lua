@@ -18,7 +18,7 @@ local OWNER = { -- pattern of a foreign header -> the folder that owns it
 	["^fuse"] = "fsd/doors/",
 	["^sqlite3%.h"] = "fsd/store/",
 	["^lua%.h"] = "lua/", ["^lauxlib%.h"] = "lua/", ["^lualib%.h"] = "lua/",
-	["^curl/"] = "lua/",
+	["^curl/"] = "lua/", ["^pcre2%.h"] = "lua/",
 	["^libsmartcols"] = "tools/runner/",
 }
 -- In fsd/: a door knows the tree and nothing else of the rooms; tree/ knows no room and no door.

@@ -1,9 +1,10 @@
 /* Decisions go into the store before anything runs by them.
  *
- * One commit is on its way at a time; what is decided meanwhile goes into the next one, as with
- * results (dispatcher_save.c), and both may be on their way together: the store commits in the
- * order of the calls, and nothing is done to a job whose row is on its way, so a result is always
- * behind the decision it came from.
+ * One commit is on its way at a time; what is decided meanwhile goes into the next ones, ROWS_MAX
+ * at a time, so that a flood of decisions never makes an event that arrives wait for a long commit.
+ * Results have commits of their own (dispatcher_save.c), and both may be on their way together: the
+ * store commits in the order of the calls, and nothing is done to a job whose row is on its way, so
+ * a result is always behind the decision it came from.
  *
  * The counts of the gates go with the decisions that changed them.  They are kept until they are
  * durable: a commit that failed is tried again, older counts in front of newer ones.
@@ -18,6 +19,8 @@
 
 #include <assert.h>
 #include <stdlib.h>
+
+#define ROWS_MAX 1024 /* in one commit: as long as one that takes a bulk of events in */
 
 void
 admit_job(struct dispatcher *d, struct job *job)
@@ -134,14 +137,14 @@ status_of_row(const struct job *job)
 	return job->stage == JOB_BLOCKED ? EXEC_PENDING : EXEC_RUNNING;
 }
 
-/* The rows that wait, and the parked events that are in work again.  Returns how many of those. */
+/* Rows that wait, and the parked events that are in work again.  Returns how many of those. */
 static size_t
 add_rows(struct dispatcher *d, struct execution_list *list, uint64_t *unparked)
 {
 	size_t count = 0;
 	struct job *job;
 
-	while ((job = TAILQ_FIRST(&d->admissions))) {
+	for (unsigned i = 0; i < ROWS_MAX && (job = TAILQ_FIRST(&d->admissions)); i++) {
 		struct execution *row = execution_copy(&job->ex);
 
 		TAILQ_REMOVE(&d->admissions, job, admission);
@@ -157,13 +160,26 @@ add_rows(struct dispatcher *d, struct execution_list *list, uint64_t *unparked)
 	return count;
 }
 
+/* Whether all its rows are in the store, or in this commit. */
+static bool
+has_rows(const struct held *held)
+{
+	const struct job *job;
+
+	STAILQ_FOREACH (job, &held->jobs, sibling) {
+		if (job->row == ROW_WAITS)
+			return false;
+	}
+	return true;
+}
+
 static size_t
 add_parked(struct dispatcher *d, uint64_t *parked)
 {
 	struct held *held;
 	size_t count = 0;
 
-	while ((held = TAILQ_FIRST(&d->parking.leaving))) {
+	while (count < ROWS_MAX && (held = TAILQ_FIRST(&d->parking.leaving)) && has_rows(held)) {
 		TAILQ_REMOVE(&d->parking.leaving, held, park_link);
 		TAILQ_INSERT_TAIL(&d->parking.leaving_saving, held, park_link);
 		held->is_leaving = true;
@@ -192,24 +208,15 @@ copy_counts(struct dispatcher *d, struct gate_count_list *list)
 void
 admit_begin(struct dispatcher *d)
 {
-	AUTO(free) uint64_t *parked = NULL, *unparked = NULL;
-	struct admission a = {0};
-	const struct held *held;
-	const struct job *job;
-	size_t leaving = 1, rows = 1;
+	uint64_t parked[ROWS_MAX], unparked[ROWS_MAX];
+	struct admission a = {.parked = parked, .unparked = unparked};
 
 	if (d->is_admitting || d->is_retrying || admit_is_idle(d))
 		return;
 	STAILQ_INIT(&a.executions);
 	STAILQ_INIT(&a.counts);
-	TAILQ_FOREACH (held, &d->parking.leaving, park_link)
-		leaving++;
-	TAILQ_FOREACH (job, &d->admissions, admission)
-		rows++;
-	a.parked = parked = NEW_N(uint64_t, leaving);
-	a.unparked = unparked = NEW_N(uint64_t, rows);
-	a.parked_count = add_parked(d, parked);
 	a.unparked_count = add_rows(d, &a.executions, unparked);
+	a.parked_count = add_parked(d, parked);
 	copy_counts(d, &a.counts);
 	if (STAILQ_EMPTY(&a.executions) && STAILQ_EMPTY(&a.counts) && !a.parked_count)
 		return; /* a gate was asked and has nothing to remember */

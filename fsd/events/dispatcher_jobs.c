@@ -24,8 +24,8 @@
 #include <assert.h>
 #include <string.h>
 
-#define MATCH_TURN_MAX 1024 /* events matched in one turn of the loop */
-#define LOWER_EVERY    16   /* starts */
+#define MATCH_TURN_MAX 256 /* events matched in one turn of the loop */
+#define LOWER_EVERY    16  /* starts */
 
 /* ---- jobs ----------------------------------------------------------------------------------- */
 

@@ -160,11 +160,17 @@ wire_events(struct master *m)
 	events_set_origins(m->events, find_origin, m);
 }
 
+static void
+hook_runs_alone(void *arg, struct hook_code *code)
+{
+	hooks_note_alone(((struct master *)arg)->hooks, code);
+}
+
 void
 wire_workers(struct master *m, struct worker_services *ret_services)
 {
-	*ret_services =
-		(struct worker_services){.arg = m, .emit = emit_for_run, .state = state_for_run};
+	*ret_services = (struct worker_services){
+		.arg = m, .emit = emit_for_run, .state = state_for_run, .alone = hook_runs_alone};
 }
 
 /* ---- hooks and stacks ----------------------------------------------------------------------- */

@@ -140,6 +140,8 @@ hook_status_show(const struct hook *hook, struct sbuf *out)
 		sbuf_adds(out, "no event");
 	else
 		sbuf_adds(out, "ok");
+	if (hook->current && hook->current->code.is_alone)
+		sbuf_adds(out, " (got its worker killed: runs alone until edited)");
 	show_overridden(hook, out);
 	if (hook->alias_refused)
 		sbuf_printf(out, " (%s)", hook->alias_refused);

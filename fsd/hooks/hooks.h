@@ -86,6 +86,7 @@ struct hook_code {
 	uint64_t memory_bytes;          /* 0: config/hook_memory */
 	unsigned concurrency;           /* 0: the default */
 	const struct hook_rules *rules; /* never NULL; lives as long as the version */
+	bool is_alone;                  /* got its worker killed: runs in a process of its own */
 	bool is_removed;                /* the hook's file is gone */
 };
 struct hook_code *hook_code_ref(struct hook_code *code);
@@ -126,6 +127,9 @@ typedef void hook_stance_fn(void *arg, const struct hook_stance *stance);
 void hooks_explain(struct hooks *hooks, const struct event *ev, hook_stance_fn *fn, void *arg);
 /* "matches", "other-type", ... */
 const char *hook_stance_name(enum hook_stance_kind kind);
+
+/* code->is_alone was set: the hook's status says so. */
+void hooks_note_alone(struct hooks *hooks, const struct hook_code *code);
 
 /* The barrier: true when no registration begun before seq is still loading.  `settled` of
  * hooks_on_settled is called whenever one ends (2 s after its begin at the latest). */

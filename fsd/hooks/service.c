@@ -145,6 +145,7 @@ on_apply_ready(void *arg, int code, const struct err *err)
 			.source_len = from->source_len};
 
 		put(hook, &parts, &settings);
+		hook->current->code.is_alone = from->is_alone; /* it is the same script */
 		take_settings(hook, &settings);
 	}
 	hook_changed(hook, "status");
@@ -226,4 +227,13 @@ hook_retire(struct hook *hook)
 		release->code.is_removed = true;
 	hook_alias_drop(hook);
 	release_prune(hook);
+}
+
+void
+hooks_note_alone(struct hooks *hooks, const struct hook_code *code)
+{
+	struct hook *hook = hook_find_id(hooks, code->hook_id);
+
+	if (hook)
+		hook_changed(hook, "status");
 }

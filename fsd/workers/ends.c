@@ -218,7 +218,9 @@ worker_bury(struct worker *w)
 	slot = slots_find(&pool->slots, death.culprit);
 	if (slot && slot->worker == w && slot->run) {
 		death.hook = slot->run->code->label;
-		pool_make_solo(pool, slot->run->code);
+		slot->run->code->is_alone = true;
+		if (pool->services.alone)
+			pool->services.alone(pool->services.arg, slot->run->code);
 	}
 	if (!pool->is_stopping && (w->load || !w->is_killed))
 		log_write(pool->log, LOG_LEVEL_WARN, "worker %d ended: %s%s%s", (int)w->pid,

@@ -5,9 +5,9 @@
  * been silent for SUSPECT_MS is passed over (it may hang in a C function), and a few more than
  * cores are allowed then, so that a hook that hangs for its whole timeout does not stop the others.
  *
- * A hook that got its worker killed has a process of its own until it is edited.  Checks share one
- * that ends with the last of them: what a broken script does to it hurts no run, and it costs no
- * memory afterwards.
+ * A hook that got its worker killed has a process of its own until it is edited, and checks share
+ * one.  Both end with the last thing they have to do: what a broken script does to them hurts no
+ * other, and they cost no memory afterwards.
  */
 #include "base/clock.h"
 #include "base/mem.h"
@@ -52,7 +52,7 @@ crew_of(struct workers *pool, uid_t uid, gid_t gid)
 static bool
 is_usable(const struct worker *w, enum worker_use use)
 {
-	return w->use == use && !w->is_lost && !w->is_killed && !w->is_retiring;
+	return w->use == use && !w->is_lost && !w->is_killed;
 }
 
 static bool
@@ -118,54 +118,6 @@ pick_check(struct workers *pool, struct crew *crew)
 	return worker_new(crew, pool, WORKER_CHECK);
 }
 
-/* ---- hooks that run alone ------------------------------------------------------------------- */
-
-/* End the process of a hook that has been edited, when it has nothing to do. */
-static void
-retire_solo(struct crew *crew, uint64_t hook_id)
-{
-	struct worker *w;
-
-	TAILQ_FOREACH (w, &crew->workers, link) {
-		if (w->use != WORKER_SOLO || w->solo_hook_id != hook_id)
-			continue;
-		w->is_retiring = true;
-		if (w->load == 0)
-			worker_lost(w, NULL);
-	}
-}
-
-static bool
-is_solo(struct workers *pool, struct crew *crew, const struct hook_code *code)
-{
-	struct solo *solo;
-
-	HASH_FIND(hh, pool->solos, &code->hook_id, sizeof(code->hook_id), solo);
-	if (!solo || code->version < solo->version)
-		return solo != NULL;
-	if (code->version == solo->version)
-		return true;
-	HASH_DEL(pool->solos, solo);
-	free(solo);
-	retire_solo(crew, code->hook_id);
-	return false;
-}
-
-void
-pool_make_solo(struct workers *pool, const struct hook_code *code)
-{
-	struct solo *solo;
-
-	HASH_FIND(hh, pool->solos, &code->hook_id, sizeof(code->hook_id), solo);
-	if (!solo) {
-		solo = NEW(struct solo);
-		solo->hook_id = code->hook_id;
-		HASH_ADD(hh, pool->solos, hook_id, sizeof(solo->hook_id), solo);
-	}
-	if (solo->version < code->version)
-		solo->version = code->version;
-}
-
 /* ---- placing -------------------------------------------------------------------------------- */
 
 static uint32_t
@@ -189,8 +141,8 @@ pool_place_run(struct workers *pool, struct run *run)
 {
 	const struct hook_code *code = run->code;
 	struct crew *crew = crew_of(pool, code->uid, code->gid);
-	struct worker *w = is_solo(pool, crew, code) ? pick_solo(pool, crew, code->hook_id)
-						     : pick_shared(pool, crew);
+	struct worker *w =
+		code->is_alone ? pick_solo(pool, crew, code->hook_id) : pick_shared(pool, crew);
 	struct slot *slot;
 
 	run->id = place(pool, w, code->timeout_ms ? code->timeout_ms : pool->timeout_ms, &slot);
@@ -221,7 +173,7 @@ pool_release(struct workers *pool, struct slot *slot)
 	w->unstarted -= !slot->started_ns;
 	pool->runs -= slot->run != NULL;
 	slots_release(&pool->slots, slot);
-	if (w->load == 0 && (w->is_retiring || w->use == WORKER_CHECK))
+	if (w->load == 0 && w->use != WORKER_SHARED)
 		worker_lost(w, NULL);
 	if (pool->slots.used == 0) {
 		(void)uv_timer_stop(&pool->deadline); /* cannot fail */

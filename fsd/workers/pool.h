@@ -82,7 +82,6 @@ struct worker {
 	bool is_overdue;       /* killed because a run was past its deadline */
 	bool is_lost;          /* its socket is closed */
 	bool is_exited;
-	bool is_retiring; /* ends when it has nothing to do */
 	STAILQ_ENTRY(worker) dirty_link;
 	TAILQ_ENTRY(worker) link;
 };
@@ -102,13 +101,6 @@ struct crew {
 /* Lists of them. */
 LIST_HEAD(crew_list, crew);
 
-/* A hook that got its worker killed. */
-struct solo {
-	uint64_t hook_id;
-	uint32_t version;
-	UT_hash_handle hh;
-};
-
 struct workers {
 	uv_loop_t *loop;
 	char *program, *mount, *bin_dir;
@@ -123,7 +115,6 @@ struct workers {
 	uint32_t forks;
 
 	struct crew_list crews;
-	struct solo *solos;
 	struct slots slots;
 	struct dirty_list dirty; /* have something to send */
 	uv_idle_t soon;
@@ -155,8 +146,6 @@ void pool_place_run(struct workers *pool, struct run *run);
 void pool_place_check(struct workers *pool, struct check *check);
 /* Take a slot from its worker and free it. */
 void pool_release(struct workers *pool, struct slot *slot);
-/* From now on the version runs in a process of its own. */
-void pool_make_solo(struct workers *pool, const struct hook_code *code);
 void check_free(struct check *check);
 
 /* ---- worker.c ------------------------------------------------------------------------------- */

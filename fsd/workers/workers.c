@@ -232,7 +232,6 @@ void
 pool_unref(struct workers *pool)
 {
 	struct crew *crew;
-	struct solo *solo, *next;
 
 	if (--pool->refs > 0)
 		return;
@@ -240,10 +239,6 @@ pool_unref(struct workers *pool)
 		LIST_REMOVE(crew, link);
 		free(crew->home);
 		free(crew);
-	}
-	HASH_ITER (hh, pool->solos, solo, next) {
-		HASH_DEL(pool->solos, solo);
-		free(solo);
 	}
 	slots_fini(&pool->slots);
 	free(pool->program);

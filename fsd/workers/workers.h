@@ -52,6 +52,8 @@ struct worker_services {
 		const char *stack, const char *options, store_text_fn *done, void *done_arg);
 	void (*state)(void *arg, struct run *run, const struct state_request *req,
 		store_text_fn *done, void *done_arg);
+	/* The version got its worker killed: code->is_alone is set now.  May be NULL. */
+	void (*alone)(void *arg, struct hook_code *code);
 };
 
 struct worker_options {

@@ -288,6 +288,23 @@ START_TEST(test_settings_are_written)
 }
 END_TEST
 
+START_TEST(test_a_hook_that_runs_alone)
+{
+	struct hook_code *code;
+
+	serve("a", "{\"event_type\":\"t\"}");
+	code = &fixture_hook(&f, "a")->current->code;
+	code->is_alone = true;
+	hooks_note_alone(f.hooks, code);
+	assert_text("/ctl/hooks/a/status", "ok (got its worker killed: runs alone until edited)\n");
+	ck_assert_int_eq(write_path("/ctl/hooks/a/timeout", "5s"), 2); /* the same script */
+	assert_text("/ctl/hooks/a/status", "ok (got its worker killed: runs alone until edited) "
+					   "(overridden: timeout)\n");
+	fixture_save(&f, "hooks/a.lua", "{\"event_type\":\"u\"}");
+	fixture_await(&f, "a", "ok (overridden: timeout)");
+}
+END_TEST
+
 START_TEST(test_listing)
 {
 	AUTO(free) char *before = NULL, *after = NULL;
@@ -752,6 +769,7 @@ main(void)
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_test(tc, test_values);
 	tcase_add_test(tc, test_settings_are_written);
+	tcase_add_test(tc, test_a_hook_that_runs_alone);
 	tcase_add_test(tc, test_listing);
 	tcase_add_test(tc, test_jsonl);
 	tcase_add_test(tc, test_versions);

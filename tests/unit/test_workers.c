@@ -29,7 +29,7 @@ struct world {
 	char dir[64];
 	struct workers *pool;
 	struct job jobs[JOBS_MAX];
-	unsigned count, done;
+	unsigned count, done, alone;
 	struct hook_code code;
 	enum run_part part; /* of the runs to come */
 	unsigned events;    /* that each stands for */
@@ -81,6 +81,15 @@ on_state(void *arg, struct run *run, const struct state_request *req, store_text
 	done(done_arg, -ENOENT, NULL);
 }
 
+static void
+on_alone(void *arg, struct hook_code *code)
+{
+	struct world *w = arg;
+
+	ck_assert(code->is_alone);
+	w->alone++;
+}
+
 /* ---- the world ------------------------------------------------------------------------------ */
 
 static const struct hook_rules no_rules;
@@ -88,7 +97,8 @@ static const struct hook_rules no_rules;
 static int
 start_pool(struct world *w, const char *program, struct err *err)
 {
-	const struct worker_services services = {.arg = w, .emit = on_emit, .state = on_state};
+	const struct worker_services services = {
+		.arg = w, .emit = on_emit, .state = on_state, .alone = on_alone};
 
 	return workers_start(&w->loop,
 		&(struct worker_options){
@@ -414,28 +424,31 @@ START_TEST(restarts_are_bounded)
 }
 END_TEST
 
-START_TEST(a_hook_that_crashed_runs_alone_until_edited)
+START_TEST(a_hook_that_crashed_runs_alone)
 {
 	struct world *w = world_new(NULL);
-	struct hook_code other = w->code;
-	struct job *waiting;
+	struct hook_code other = w->code, edited = w->code;
+	struct job *waiting, *alone;
 
 	other.hook_id = 2;
 	w->pool->cores = 1;
 	run(w, "crash");
 	until_done(w, 1);
-	waiting = run_code(w, &other, "wait");
+	ck_assert(w->code.is_alone);
+	ck_assert_uint_eq(w->alone, 1); /* the hooks' room was told */
+	waiting = run_code(w, &other, "touch");
 	until_started(w, waiting);
 	run(w, "crash");
 	until_done(w, 2);
 	ck_assert(!waiting->is_done);
-	run(w, "ok");
+	alone = run(w, "wait");
+	until_started(w, alone);
+	ck_assert_uint_eq(workers_processes(w->pool), 2);
+	run_code(w, &edited, "ok");
 	until_done(w, 3);
 	ck_assert_uint_eq(workers_processes(w->pool), 2);
-	w->code.version = 2;
-	run(w, "ok");
-	until_done(w, 4);
-	while (workers_processes(w->pool) > 1)
+	workers_cancel(w->pool, &alone->run, RUN_INTERRUPTED);
+	while (workers_processes(w->pool) > 1) /* its process has nothing more to do */
 		(void)uv_run(&w->loop, UV_RUN_ONCE);
 	ck_assert(!waiting->is_done);
 	workers_cancel(w->pool, &waiting->run, RUN_TIMEOUT);
@@ -915,7 +928,7 @@ make_suite(void)
 	tcase_add_test(t, a_crash_is_told_to_the_guilty);
 	tcase_add_test(t, who_has_done_nothing_or_is_idempotent_runs_again);
 	tcase_add_test(t, restarts_are_bounded);
-	tcase_add_test(t, a_hook_that_crashed_runs_alone_until_edited);
+	tcase_add_test(t, a_hook_that_crashed_runs_alone);
 	tcase_add_test(t, a_run_that_hangs_is_killed);
 	tcase_add_test(t, others_pass_by_a_worker_that_hangs);
 	tcase_add_test(t, last_words_are_heard);

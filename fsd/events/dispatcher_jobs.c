@@ -232,9 +232,14 @@ static void
 on_started(struct run *run)
 {
 	struct job *job = (struct job *)run;
+	struct dispatcher *d = job->queue->owner;
 
 	job->ex.status = EXEC_RUNNING;
 	job->ex.started_ns = clock_real_ns();
+	if (hooks_begun(d->rooms.hooks, run->code, run->event)) {
+		d->is_gate_used = true;
+		dispatcher_wake(d);
+	}
 }
 
 static bool

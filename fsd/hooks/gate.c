@@ -151,6 +151,27 @@ hooks_decide(struct hooks *hooks, struct hook_code *code, const struct event *ev
 		ret_decision->verdict == GATE_HOLD && moment == GATE_ARRIVED;
 }
 
+bool
+hooks_begun(struct hooks *hooks, const struct hook_code *code, const struct event *ev)
+{
+	struct hook *hook = hook_find_id(hooks, code->hook_id);
+	AUTO(sbuf) struct sbuf value = {0};
+	int64_t now = clock_steady_ns();
+	struct gate_key *key;
+	bool is_changed;
+
+	if (!code->rules->rate.count && !code->rules->rate_drop.count)
+		return false;
+	key_by_path(ev, code->rules->group_by, &value);
+	key = hook && hook->gate ? gate_find(hook->gate, GATE_GROUP, sbuf_str(&value)) : NULL;
+	if (!key)
+		return false;
+	key = gate_use(hook->gate, GATE_GROUP, sbuf_str(&value));
+	is_changed = gate_begin(&key->state, code->rules, ev->seq, now);
+	gate_settle(key, code->rules, is_changed, now);
+	return is_changed;
+}
+
 void
 hooks_foresee(struct hooks *hooks, struct hook_code *code, const struct event *ev, int64_t now_ns,
 	struct gate_decision *ret_decision)

@@ -32,7 +32,10 @@ struct gate_decision {
 /* Decide.  Counts the event, so it is called once for each moment. */
 void hooks_decide(struct hooks *hooks, struct hook_code *code, const struct event *ev,
 	enum gate_moment moment, int64_t now_ns, struct gate_decision *ret_decision);
-/* The same without counting, for `why` and `test`. */
+/* A run that was let go (GATE_RUN) began just now, or will not begin.  Returns whether there are
+ * counts to take now; what is not known is ignored. */
+bool hooks_begun(struct hooks *hooks, const struct hook_code *code, const struct event *ev);
+/* Decide on an arrival without counting, for `why` and `test`. */
 void hooks_foresee(struct hooks *hooks, struct hook_code *code, const struct event *ev,
 	int64_t now_ns, struct gate_decision *ret_decision);
 

@@ -26,7 +26,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define ONCE_AFTER_TIMES 10 /* once_after waits at most so many times as long as it says */
+#define ONCE_AFTER_TIMES 10   /* once_after waits at most so many times as long as it says */
+#define GOING_MAX        1024 /* runs of a key that were let go and have not begun */
+#define GOING_NS         (600 * NS_PER_S) /* one that nobody heard of again stops no other */
+#define ASK_AGAIN_NS     (10 * NS_PER_MS)
 
 enum going { GO_ON, STOP };
 
@@ -315,6 +318,53 @@ pass_once_within(struct gate_case *c, struct gate_decision *d)
 	return drop(d, EXEC_THROTTLED);
 }
 
+/* ---- room for one more run ------------------------------------------------------------------- */
+
+/* Whether one more may be let go.  Those that were and have not begun may all begin at once, now or
+ * just before the next does: so each takes room as if it began now. */
+static bool
+is_free(struct gate_case *c, const struct rule_rate *rate)
+{
+	struct gate_state *state = c->states[GATE_GROUP];
+	unsigned old = 0;
+
+	while (old < state->going_count && state->going[old].since_ns < c->now_ns - GOING_NS)
+		old++;
+	state->going_count -= old;
+	if (old)
+		memmove(state->going, state->going + old,
+			state->going_count * sizeof(state->going[0]));
+	return state->going_count < GOING_MAX && state->going_count < rate->burst &&
+	       tally_since(&state->begun, c->now_ns - rate->per_ns) + state->going_count <
+		       rate->count &&
+	       tally_next(&state->begun, rate, c->now_ns) <= c->now_ns;
+}
+
+/* About when there will be room. */
+static int64_t
+next_room(const struct gate_case *c, const struct rule_rate *rate)
+{
+	int64_t next = tally_next(&c->states[GATE_GROUP]->begun, rate, c->now_ns);
+	int64_t step = rate->per_ns / rate->count;
+
+	if (step < ASK_AGAIN_NS)
+		step = ASK_AGAIN_NS;
+	return next > c->now_ns ? next : c->now_ns + step;
+}
+
+/* The event's time has come and there is no room, since others began late: when to ask again.  Each
+ * gets a time of its own, so that a thousand that are late do not ask all at once again and again.
+ */
+static int64_t
+ask_again(struct gate_case *c, const struct rule_rate *rate)
+{
+	struct tally *late = &c->states[GATE_GROUP]->late;
+	int64_t at = tally_next(late, rate, next_room(c, rate));
+
+	tally_add(late, rate, at);
+	return at;
+}
+
 /* ---- once_after ------------------------------------------------------------------------------ */
 
 static int64_t
@@ -339,8 +389,8 @@ once_after_due(struct gate_case *c, struct gate_decision *d)
 	if (state->held.seq != c->ev->seq)
 		return settle_other(c, d, GATE_GROUP, RULE_ONCE_AFTER);
 	due = quiet_end(c);
-	if (rate->count && due <= c->now_ns)
-		due = tally_next(&state->slots, rate, c->now_ns);
+	if (rate->count && due <= c->now_ns && !is_free(c, rate))
+		due = next_room(c, rate);
 	if (due > c->now_ns) {
 		say(d, "%s: the event that is held", rule);
 		return hold(d, due);
@@ -382,11 +432,44 @@ pass_once_after(struct gate_case *c, struct gate_decision *d)
 
 /* ---- rate, rate_drop ------------------------------------------------------------------------- */
 
-/* Where one event a key is held and another may take its place, a slot is taken when it runs. */
+/* Where one event a key is held and another may take its place, no slot is planned. */
 static bool
-reserves_slots(const struct hook_rules *r)
+plans_slots(const struct hook_rules *r)
 {
-	return !r->absent.first && !r->once_after_ns;
+	return r->rate.count && !r->absent.first && !r->once_after_ns;
+}
+
+/* Returns when the event's turn is; that it is now does not mean that there is room. */
+static int64_t
+plan_slot(struct gate_case *c, const struct rule_rate *rate)
+{
+	struct gate_state *state = changed(c, GATE_GROUP);
+	int64_t slot = tally_next(&state->slots, rate, tally_next(&state->begun, rate, c->now_ns));
+
+	tally_add(&state->slots, rate, slot);
+	return slot;
+}
+
+/* Held, it could not be told from an event that was replaced. */
+static bool
+must_run(const struct gate_case *c)
+{
+	return c->moment == GATE_AGAIN && (c->rules->absent.first || c->rules->once_after_ns);
+}
+
+static enum going
+run_at_rate(struct gate_case *c, struct gate_decision *d, const struct rule_rate *rate,
+	const char *rule)
+{
+	struct gate_state *state = changed(c, GATE_GROUP);
+
+	state->going =
+		mem_realloc(state->going, (state->going_count + 1) * sizeof(state->going[0]));
+	state->going[state->going_count++] = (struct gate_going){c->ev->seq, c->now_ns};
+	if (!d->why[0])
+		say(d, "%s: %u in that time", rule,
+			tally_since(&state->begun, c->now_ns - rate->per_ns) + state->going_count);
+	return GO_ON;
 }
 
 static enum going
@@ -394,32 +477,27 @@ pass_rate(struct gate_case *c, struct gate_decision *d)
 {
 	enum hook_rule which = c->rules->rate.count ? RULE_RATE : RULE_RATE_DROP;
 	const struct rule_rate *rate = which == RULE_RATE ? &c->rules->rate : &c->rules->rate_drop;
+	bool is_kept = which == RULE_RATE || c->moment == GATE_AGAIN;
 	AUTO(free) char *rule = NULL;
 	char when[CLOCK_TEXT_MAX];
-	struct tally *slots;
-	int64_t slot;
+	int64_t slot = c->now_ns;
 
 	if (!rate->count)
 		return GO_ON;
-	slots = &c->states[GATE_GROUP]->slots;
-	slot = tally_next(slots, rate, c->now_ns);
-	if (c->moment == GATE_AGAIN && !reserves_slots(c->rules))
-		slot = c->now_ns; /* held, it could not be told from one that was replaced */
 	rule = rule_text(c, which);
+	if (plans_slots(c->rules) && c->moment != GATE_DUE)
+		slot = plan_slot(c, rate);
+	if (slot <= c->now_ns && (is_free(c, rate) || must_run(c)))
+		return run_at_rate(c, d, rate, rule);
+	if (slot <= c->now_ns)
+		slot = is_kept ? ask_again(c, rate) : next_room(c, rate);
 	gate_time_text(slot, when);
-	if (slot > c->now_ns && which == RULE_RATE_DROP && c->moment != GATE_AGAIN) {
-		say(d, "%s: reached, the next is taken from %s", rule, when);
-		return drop(d, EXEC_THROTTLED);
-	}
-	if (slot <= c->now_ns || reserves_slots(c->rules))
-		tally_add(&changed(c, GATE_GROUP)->slots, rate, slot);
-	if (slot > c->now_ns) {
+	if (is_kept) {
 		say(d, "%s: its turn is at %s", rule, when);
 		return hold(d, slot);
 	}
-	if (!d->why[0])
-		say(d, "%s: %u in that time", rule, tally_since(slots, slot - rate->per_ns));
-	return GO_ON;
+	say(d, "%s: reached, the next is taken from %s", rule, when);
+	return drop(d, EXEC_THROTTLED);
 }
 
 /* ---- all of them ----------------------------------------------------------------------------- */
@@ -475,16 +553,16 @@ judge_from(int stage, struct gate_case *c, struct gate_decision *d)
 static void
 judge_due(struct gate_case *c, struct gate_decision *d)
 {
-	enum hook_rule which = c->rules->rate.count ? RULE_RATE : RULE_RATE_DROP;
-	AUTO(free) char *rule = NULL;
+	enum going (*holder)(struct gate_case *, struct gate_decision *) = pass_rate;
 	int stage = 0;
 
-	if (reserves_slots(c->rules)) {
-		rule = rule_text(c, which);
-		say(d, "%s: its turn has come", rule);
-		return;
-	}
-	while (stages[stage] != (c->rules->absent.first ? pass_absent : pass_once_after))
+	if (c->rules->absent.first)
+		holder = pass_absent;
+	else if (c->rules->once_after_ns)
+		holder = pass_once_after;
+	else if (!c->rules->rate.count && c->rules->rate_drop.count)
+		c->moment = GATE_AGAIN; /* rate_drop holds none but these */
+	while (stages[stage] != holder)
 		stage++;
 	judge_from(stage, c, d);
 }
@@ -508,4 +586,20 @@ gate_judge(struct gate_case *c, struct gate_decision *ret_decision)
 	}
 	if (d->verdict == GATE_RUN && c->rules->accumulate_within.count)
 		d->count *= c->rules->accumulate_within.count;
+}
+
+bool
+gate_begin(struct gate_state *state, const struct hook_rules *rules, uint64_t seq, int64_t at_ns)
+{
+	const struct rule_rate *rate = rules->rate.count ? &rules->rate : &rules->rate_drop;
+	unsigned i;
+
+	for (i = 0; i < state->going_count && state->going[i].seq != seq; i++)
+		continue;
+	if (i == state->going_count || !rate->count)
+		return false;
+	memmove(state->going + i, state->going + i + 1,
+		(--state->going_count - i) * sizeof(state->going[0]));
+	tally_add(&state->begun, rate, at_ns);
+	return true;
 }

@@ -62,26 +62,24 @@ show_held(struct line *line, const char *rule)
 		line->out, "%s holds event %s for %u since %s", rule, held->id, held->count, since);
 }
 
-/* When slots are reserved ahead, those of the past are no longer all known. */
 static void
 show_slots(struct line *line, const struct hook_rules *r, int64_t now_ns)
 {
 	const struct rule_rate *rate = r->rate.count ? &r->rate : &r->rate_drop;
-	const struct tally *slots = &line->key->state.slots;
-	const char *rule = hook_rule_name(r->rate.count ? RULE_RATE : RULE_RATE_DROP);
+	const struct gate_state *state = &line->key->state;
+	unsigned runs = tally_since(&state->begun, now_ns - rate->per_ns) + state->going_count;
 	char next[CLOCK_TEXT_MAX];
 	int64_t slot;
 
-	if (!rate->count || !slots->len)
+	if (!rate->count || (!runs && !state->slots.len))
 		return;
 	begin(line);
-	slot = tally_next(slots, rate, now_ns);
+	sbuf_printf(line->out, "%s %u of %u",
+		hook_rule_name(r->rate.count ? RULE_RATE : RULE_RATE_DROP), runs, rate->count);
+	slot = tally_next(&state->slots, rate, now_ns);
 	gate_time_text(slot, next);
 	if (slot > now_ns)
-		sbuf_printf(line->out, "%s reached, the next event's turn is at %s", rule, next);
-	else
-		sbuf_printf(line->out, "%s %u of %u", rule,
-			tally_since(slots, now_ns - rate->per_ns), rate->count);
+		sbuf_printf(line->out, ", the next event's turn is at %s", next);
 }
 
 static void

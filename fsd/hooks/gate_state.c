@@ -35,6 +35,9 @@ gate_state_fini(struct gate_state *state)
 	free(state->last.id);
 	tally_fini(&state->gathered);
 	tally_fini(&state->slots);
+	tally_fini(&state->begun);
+	tally_fini(&state->late);
+	free(state->going);
 	*state = (struct gate_state){0};
 }
 
@@ -45,8 +48,15 @@ gate_state_copy(struct gate_state *to, const struct gate_state *from)
 	to->first.id = mem_strdup(from->first.id);
 	to->held.id = mem_strdup(from->held.id);
 	to->last.id = mem_strdup(from->last.id);
+	to->going = NULL;
 	tally_copy(&to->gathered, &from->gathered);
 	tally_copy(&to->slots, &from->slots);
+	tally_copy(&to->begun, &from->begun);
+	tally_copy(&to->late, &from->late);
+	if (!from->going_count)
+		return;
+	to->going = NEW_N(struct gate_going, from->going_count);
+	memcpy(to->going, from->going, from->going_count * sizeof(to->going[0]));
 }
 
 bool
@@ -104,6 +114,10 @@ gate_state_expiry(const struct gate_state *state, enum gate_kind kind, const str
 	extend(&end, state->gathered.len,
 		tally_newest(&state->gathered) + r->accumulate_within.per_ns);
 	extend(&end, state->slots.len, tally_newest(&state->slots) + rate->per_ns);
+	extend(&end, state->begun.len, tally_newest(&state->begun) + rate->per_ns);
+	if (state->going_count)
+		extend(&end, true,
+			state->going[state->going_count - 1].since_ns + rate->per_ns + LATE_NS);
 	return end;
 }
 
@@ -179,10 +193,15 @@ gate_state_write(const struct gate_state *state, uint32_t rules_hash, struct sbu
 		sbuf_printf(out, ",\"heard\":%" PRId64, state->heard_ns + to_real);
 	if (state->slots.pace_ns)
 		sbuf_printf(out, ",\"pace\":%" PRId64, state->slots.pace_ns + to_real);
+	if (state->begun.pace_ns)
+		sbuf_printf(out, ",\"begun_pace\":%" PRId64, state->begun.pace_ns + to_real);
 	if (state->replaced_seq)
 		sbuf_printf(out, ",\"replaced\":%" PRIu64, state->replaced_seq);
 	write_tally(out, "gathered", &state->gathered, to_real);
 	write_tally(out, "slots", &state->slots, to_real);
+	write_tally(out, "begun", &state->begun, to_real);
+	if (state->going_count)
+		sbuf_printf(out, ",\"going\":%u", state->going_count);
 	sbuf_addc(out, '}');
 }
 
@@ -234,6 +253,8 @@ gate_state_read(
 	json_t *root = json_loads(text, 0, NULL);
 	const json_t *heard = json_object_get(root, "heard");
 	const json_t *pace = json_object_get(root, "pace");
+	const json_t *begun_pace = json_object_get(root, "begun_pace");
+	unsigned going;
 	struct reading from = {root, clock_steady_of_real(0), clock_steady_ns()};
 
 	if (json_integer_value(json_object_get(root, "v")) != STATE_VERSION) {
@@ -250,8 +271,14 @@ gate_state_read(
 	ret_state->replaced_seq = (uint64_t)json_integer_value(json_object_get(root, "replaced"));
 	read_tally(&from, "gathered", true, &ret_state->gathered);
 	read_tally(&from, "slots", false, &ret_state->slots);
+	read_tally(&from, "begun", true, &ret_state->begun);
+	going = (unsigned)json_integer_value(json_object_get(root, "going"));
+	if (going) /* they may have begun at any time before this one */
+		tally_restore(&ret_state->begun, from.now_ns, going);
 	if (pace)
 		ret_state->slots.pace_ns = json_integer_value(pace) + from.to_steady;
+	if (begun_pace)
+		ret_state->begun.pace_ns = json_integer_value(begun_pace) + from.to_steady;
 	json_decref(root);
 	return 0;
 }

@@ -36,7 +36,15 @@ struct gate_state {
 	/* The one that took the place of another, called it off, or was let go by its time. */
 	struct gate_event last;
 	struct tally gathered; /* accumulate_within */
-	struct tally slots;    /* rate, rate_drop: taken, and reserved for events that are held */
+	/* rate, rate_drop */
+	struct tally slots; /* planned: when each may run at the earliest, now or later */
+	struct tally begun; /* when runs began */
+	struct tally late;  /* when those are asked again whose slot came too early; not stored */
+	struct gate_going {
+		uint64_t seq;
+		int64_t since_ns;
+	} * going; /* were let go and have not begun yet */
+	unsigned going_count;
 };
 
 /* Leaves it all zero. */
@@ -59,6 +67,10 @@ struct gate_case {
 
 /* Decide, and count in the states. */
 void gate_judge(struct gate_case *c, struct gate_decision *ret_decision);
+
+/* A run that was let go began at this time, or will not begin.  Returns whether it was known. */
+bool gate_begin(
+	struct gate_state *state, const struct hook_rules *rules, uint64_t seq, int64_t at_ns);
 
 /* Whether the rules count by this kind of key. */
 bool gate_has_kind(const struct hook_rules *rules, enum gate_kind kind);

@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/units.h"
+#include "fsd/hooks/gate.h"
 #include "fsd/steps.h"
 
 #include <dirent.h>
@@ -172,9 +173,12 @@ void
 hooks_record(struct hooks *hooks, const struct event *ev, const struct execution *ex)
 {
 	struct hook *hook = hook_find_id(hooks, ex->hook_id);
+	const struct hook_code *code = hooks_find_code(hooks, ex->hook_id, ex->version);
 
 	if (!hook)
 		return;
+	if (code)
+		(void)hooks_begun(hooks, code, ev); /* ended without; taken with the next counts */
 	step_recorded(hooks->opt.log, ev, ex);
 	hook->counts[ex->status]++;
 	if (ex->status >= EXEC_SUCCESS && ex->status <= EXEC_INTERRUPTED)

@@ -97,6 +97,7 @@ struct hooks {
 	unsigned asked[EVENTS_MAX][3]; /* by seq - 1 and moment */
 	int64_t due_ns;                /* for gate */
 	unsigned counts;               /* changed and not taken */
+	bool counts_begins;            /* hooks_begun has counts to take */
 	bool is_forgotten;             /* versions are not found */
 };
 
@@ -329,6 +330,14 @@ hooks_decide(struct hooks *hooks, struct hook_code *code, const struct event *ev
 	hooks->counts++;
 	if (hooks->gate)
 		hooks->gate(hooks, ev, moment, ret_decision);
+}
+
+bool
+hooks_begun(struct hooks *hooks, const struct hook_code *code, const struct event *ev)
+{
+	(void)code, (void)ev;
+	hooks->counts += hooks->counts_begins;
+	return hooks->counts_begins;
 }
 
 void

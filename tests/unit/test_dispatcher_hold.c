@@ -86,6 +86,27 @@ await_run(struct world *w)
 
 /* ---- gates ---------------------------------------------------------------------------------- */
 
+/* That a run began is stored while it runs: after a crash it may count as begun no later. */
+START_TEST(a_begin_is_counted_at_once)
+{
+	struct world *w = world_start();
+
+	add_gated(w, (char *)"a", (char *)"*");
+	w->hooks.counts_begins = true;
+	raise_event(w, "a.b");
+	spin(w);
+	admit_answer(w, 0);
+	spin(w);
+	ck_assert_uint_eq(w->store.admits, 1);
+	w->workers.runs[0]->started(w->workers.runs[0]);
+	spin(w);
+	ck_assert_uint_eq(w->store.admits, 2);
+	ck_assert(!STAILQ_EMPTY(&w->store.counts));
+	settle_all(w);
+	world_free(w);
+}
+END_TEST
+
 START_TEST(an_admission_is_durable_before_the_run)
 {
 	struct world *w = world_start();
@@ -593,6 +614,7 @@ main(void)
 	TCase *t = tcase_create("gates");
 
 	tcase_add_test(t, an_admission_is_durable_before_the_run);
+	tcase_add_test(t, a_begin_is_counted_at_once);
 	tcase_add_test(t, a_hook_without_rules_needs_no_admission);
 	tcase_add_test(t, a_failed_admission_is_repeated_with_its_counts);
 	tcase_add_test(t, what_a_gate_drops_is_recorded_with_why);

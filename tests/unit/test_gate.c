@@ -15,6 +15,7 @@ static struct {
 	struct gate_state states[GATE_KINDS];
 	char answer[GATE_WHY_MAX + 64];
 	char why[GATE_WHY_MAX];
+	bool is_slow; /* runs that were let go do not begin by themselves */
 } g;
 
 static void
@@ -64,6 +65,8 @@ ask(enum gate_moment moment, double at_s, uint64_t seq, const char *type)
 	switch (d.verdict) {
 	case GATE_RUN:
 		(void)snprintf(g.answer, sizeof(g.answer), "run %u", d.count);
+		if (!g.is_slow)
+			(void)gate_begin(&g.states[GATE_GROUP], &g.rules, seq, c.now_ns);
 		break;
 	case GATE_HOLD:
 		(void)snprintf(g.answer, sizeof(g.answer), "hold until %g",
@@ -277,6 +280,90 @@ START_TEST(test_rate)
 	assert_due(1, 3, "t", "run 1");
 	restart();
 	assert_arrives(3.5, 6, "t", "run 1");
+}
+END_TEST
+
+/* What a rate promises is when runs begin. */
+START_TEST(test_rate_of_runs_that_begin_late)
+{
+	rule(RULE_RATE, "2/s");
+	g.is_slow = true;
+	assert_arrives(0, 1, "t", "run 1");
+	assert_arrives(0, 2, "t", "run 1");
+	assert_arrives(0, 3, "t", "hold until 1");
+	assert_arrives(0, 4, "t", "hold until 1");
+	ck_assert(gate_begin(&g.states[GATE_GROUP], &g.rules, 1, START_NS + NS_PER_S / 10));
+	ck_assert(!gate_begin(&g.states[GATE_GROUP], &g.rules, 1, START_NS + NS_PER_S));
+	assert_due(1, 3, "t", "hold until 1.5"); /* 2 may begin at any time */
+	ck_assert(gate_begin(&g.states[GATE_GROUP], &g.rules, 2, START_NS + NS_PER_S * 6 / 5));
+	assert_due(1.5, 3, "t", "run 1");
+	assert_due(1.5, 4, "t", "hold until 2");
+}
+END_TEST
+
+/* What was let go and is not known to have begun may have, until just before. */
+START_TEST(test_rate_of_a_run_that_may_have_begun)
+{
+	int64_t now = clock_steady_ns();
+	struct event ev = {.seq = 2, .type = (char *)"t", .data = (char *)"{}", .data_len = 2};
+	struct gate_case c = {.rules = &g.rules,
+		.ev = &ev,
+		.moment = GATE_ARRIVED,
+		.states = {[GATE_GROUP] = &g.states[GATE_GROUP]}};
+	struct gate_decision d;
+
+	rule(RULE_RATE_DROP, "1/h");
+	g.is_slow = true;
+	assert_arrives(0, 1, "t", "run 1"); /* years ago */
+	restart();
+	c.now_ns = now + 3599 * NS_PER_S;
+	gate_judge(&c, &d);
+	ck_assert_int_eq(d.status, EXEC_THROTTLED);
+	c.now_ns = now + 3602 * NS_PER_S;
+	gate_judge(&c, &d);
+	ck_assert_int_eq(d.verdict, GATE_RUN);
+}
+END_TEST
+
+/* The machine slept: what is late comes at the rate, not at once, and each is asked anew only now
+ * and then. */
+START_TEST(test_rate_after_a_long_sleep)
+{
+	double due[40];
+	unsigned i, asked = 0, runs = 0;
+	double now;
+
+	rule(RULE_RATE, "2/s");
+	for (i = 0; i < 40; i++) {
+		(void)ask(GATE_ARRIVED, 0, i + 1, "t");
+		due[i] = !strncmp(g.answer, "hold", 4) ? strtod(g.answer + 11, NULL) : -1;
+	}
+	for (now = 60; now < 90; now += 0.1) {
+		unsigned before = runs;
+
+		for (i = 0; i < 40; i++) {
+			if (due[i] < 0 || due[i] > now)
+				continue;
+			asked++;
+			(void)ask(GATE_DUE, now, i + 1, "t");
+			due[i] = !strncmp(g.answer, "hold", 4) ? strtod(g.answer + 11, NULL) : -1;
+			runs += due[i] < 0;
+		}
+		ck_assert_uint_le(runs - before, 2);
+		ck_assert_uint_le(runs, 2 * (unsigned)(now - 60 + 1.01));
+	}
+	ck_assert_uint_eq(runs, 38);
+	ck_assert_uint_le(asked, 3 * 38);
+}
+END_TEST
+
+START_TEST(test_a_run_that_nobody_heard_of_stops_no_other)
+{
+	rule(RULE_RATE_DROP, "1/s");
+	g.is_slow = true;
+	assert_arrives(0, 1, "t", "run 1");
+	assert_arrives(10, 2, "t", "throttled");
+	assert_arrives(601, 3, "t", "run 1");
 }
 END_TEST
 
@@ -612,6 +699,10 @@ main(void)
 	tcase_add_test(one, test_accumulate);
 	tcase_add_test(one, test_accumulate_many);
 	tcase_add_test(one, test_rate);
+	tcase_add_test(one, test_rate_of_runs_that_begin_late);
+	tcase_add_test(one, test_rate_of_a_run_that_may_have_begun);
+	tcase_add_test(one, test_rate_after_a_long_sleep);
+	tcase_add_test(one, test_a_run_that_nobody_heard_of_stops_no_other);
 	tcase_add_test(one, test_rate_after_a_crash_counts_a_second_run);
 	tcase_add_test(one, test_rate_drop);
 	tcase_add_test(one, test_sequence);

@@ -34,6 +34,8 @@ decide(const char *type, const char *data)
 	struct gate_decision d;
 
 	hooks_decide(f.hooks, &fixture_hook(&f, "a")->current->code, &ev, GATE_ARRIVED, now, &d);
+	if (d.verdict == GATE_RUN)
+		hooks_begun(f.hooks, &fixture_hook(&f, "a")->current->code, &ev);
 	return d;
 }
 
@@ -279,7 +281,7 @@ END_TEST
 START_TEST(test_what_waits_is_listed)
 {
 	static const char *const rate[] = {
-		"group (all): rate reached, the next event's turn is at "};
+		"group (all): rate 1 of 1, the next event's turn is at "};
 	static const char *const once[] = {"group (all): once_after holds event ", " for 2 since "};
 
 	serve("\"rate\":\"1/h\"");

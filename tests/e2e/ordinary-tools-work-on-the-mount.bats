@@ -25,7 +25,8 @@ says() {
 	id=$(emit '{"type":"a.b","data":{"word":"needle"}}')
 	timeout 100 cat "$MNT/events/$id/wait"
 	timeout 100 grep -r needle "$MNT/events/$id" | grep -q /data:
-	timeout 100 grep -r nothing-like-it "$MNT" || [ $? -eq 1 ]
+	# grep does not wait for a read, and an answer to a query takes its moment
+	timeout 100 grep -r --exclude=query nothing-like-it "$MNT" || [ $? -eq 1 ]
 	[ "$(timeout 100 find "$MNT" | wc -l)" -gt 50 ]
 	[ "$(wc -c <"$MNT/events/$id/data")" -eq "$(stat -c %s "$MNT/events/$id/data")" ]
 	timeout 100 cp -r "$MNT/events/$id" "$BATS_TEST_TMPDIR/copy"

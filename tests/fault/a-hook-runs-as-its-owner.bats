@@ -74,7 +74,7 @@ sleepers() {
 		end }
 	LUA
 	add_hook stuck <<-'LUA'
-		return { event_type = "a.stuck", timeout = 1, execute = function(event)
+		return { event_type = "a.stuck", timeout = 8, execute = function(event)
 		  exec.run("trap '' TERM INT HUP; setsid sleep 300 & while :; do sleep 300; done")
 		  return true
 		end }

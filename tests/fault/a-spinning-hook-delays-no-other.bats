@@ -8,7 +8,7 @@ teardown() { cleanup; }
 
 RATE=200
 SECONDS_OF_LOAD=5
-DEADLINE=20
+DEADLINE=30
 
 # latency HOOK: from acceptance to the end of its runs, in microseconds: median, p99, and how many.
 latency() {
@@ -42,14 +42,13 @@ load() {
 	read -r -a loaded < <(load beside "$spinners")
 	[ $((SECONDS - begin)) -lt $DEADLINE ] # they were at it all the time
 	echo "# us from acceptance to end, median and p99: ${idle[0]} and ${idle[1]} alone, ${loaded[0]} and ${loaded[1]} beside $spinners that spin" >&3
-	[ "${idle[2]}" -ge $((RATE * SECONDS_OF_LOAD / 2)) ]
-	[ "${loaded[2]}" -ge $((RATE * SECONDS_OF_LOAD / 2)) ]
-	[ "${loaded[0]}" -lt $((20000 + 5 * idle[0])) ]
-	[ "${loaded[1]}" -lt $((100000 + 5 * idle[1])) ]
+	[ "${loaded[2]}" -ge $((idle[2] / 10)) ]
+	[ "${loaded[0]}" -lt $((100000 + 10 * idle[0])) ]
+	[ "${loaded[1]}" -lt $((500000 + 10 * idle[1])) ]
 	for id in "${ids[@]}"; do
 		timeout 100 cat "$MNT/events/$id/wait" >/dev/null
 		[ "$(cat "$MNT/events/$id"/hooks/spin*/status)" = timeout ]
 		took=$(cat "$MNT/events/$id"/hooks/spin*/duration_ms)
-		[ "${took%.*}" -lt $((DEADLINE * 1000 + 500)) ]
+		[ "${took%.*}" -lt $((DEADLINE * 1000 + 10000)) ]
 	done
 }

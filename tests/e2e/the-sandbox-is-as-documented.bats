@@ -76,3 +76,36 @@ documented() {
 	id=$(emit '{"type":"a.b"}')
 	[ "$(timeout 100 cat "$MNT/events/$id/wait")" = completed ]
 }
+
+@test "docs/sandbox.md names every function of Lua's library" {
+	lua5.4 - "$TOP/docs/sandbox.md" <<-'LUA'
+		local named, whole = {}, {}
+		for line in io.lines(arg[1]) do
+		  local names, what = line:match("^| (.-) | (%a+) |")
+		  if what == "kept" or what == "replaced" or what == "added" or what == "absent" then
+		    local rest = names:match("the rest of `(%w+)`") or names:match("`(%w+)` %(all of it%)")
+		    if rest then whole[rest] = true end
+		    for group in names:gmatch("`([^`]+)`") do
+		      local lib
+		      for word in group:gmatch("%S+") do
+		        local prefix, name = word:match("^(%w+)%.(.+)$")
+		        lib = prefix or lib
+		        named[lib and lib .. "." .. (name or word) or word] = true
+		      end
+		    end
+		  end
+		end
+		local missing = {}
+		for name, value in pairs(_G) do
+		  if type(value) ~= "table" and not named[name] then missing[#missing + 1] = name end
+		end
+		for _, lib in ipairs { "coroutine", "debug", "io", "math", "os", "package", "string", "table", "utf8" } do
+		  for name in pairs(_G[lib]) do
+		    if not named[lib .. "." .. name] and not named[lib .. ".*"] and not whole[lib] then
+		      missing[#missing + 1] = lib .. "." .. name
+		    end
+		  end
+		end
+		assert(#missing == 0, table.concat(missing, " "))
+	LUA
+}

@@ -143,8 +143,7 @@ const char *hooks_label(struct hooks *hooks, uint64_t hook_id);
 /* And back: the id; 0 when there was never one. */
 uint64_t hooks_id(struct hooks *hooks, const char *label);
 
-/* An execution of an event got its result, or is held: counters, latency, last_run, the hook's log.
- */
+/* An execution of an event got its result: counters, latency, last_run, the hook's log. */
 void hooks_record(struct hooks *hooks, const struct event *ev, const struct execution *ex);
 
 /* Append the hooks' figures to `metrics`. */

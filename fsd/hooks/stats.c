@@ -141,10 +141,6 @@ add_log_line(struct hook *hook, const struct event *ev, const struct execution *
 	sbuf_addu(&line, ex->attempts);
 	sbuf_adds(&line, ",\"version\":");
 	sbuf_addu(&line, ex->version);
-	if (ex->status == EXEC_HELD && ex->due_ns) {
-		clock_format(clock_real_of_steady(ex->due_ns), time);
-		add_text(&line, "until", time);
-	}
 	add_text(&line, "why", ex->why);
 	add_text(&line, "message", ex->message);
 	add_text(&line, "output", ex->output);

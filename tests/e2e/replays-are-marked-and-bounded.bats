@@ -32,6 +32,19 @@ final() { timeout 100 cat "$MNT/events/$1/wait"; }
 	[ "$(cat "$MNT/events/$copy/hooks/a/status")" = success ]
 }
 
+@test "A29: a hook with replay off skips a replay, and says why" {
+	add_hook a <<<"return { event_type = 'a.b', $OK"
+	add_hook off <<<"return { event_type = 'a.b', replay = 'off', $OK"
+	id=$(emit '{"type":"a.b"}')
+	final "$id"
+	[ "$(cat "$MNT/events/$id/hooks/off/status")" = success ]
+	copy=$(ask "$MNT/events/$id/replay" 1)
+	[ "$(final "$copy")" = completed ]
+	[ "$(cat "$MNT/events/$copy/hooks/off/status")" = skipped ]
+	[ "$(cat "$MNT/events/$copy/hooks/a/status")" = success ]
+	grep -q '^off  *skipped  *.*replay' "$MNT/events/$copy/why"
+}
+
 @test "A30: dry=1 tells what would run and does nothing" {
 	mkdir "$MNT/stacks/prod"
 	add_hook a <<<"return { event_type = 'a.b', $OK"

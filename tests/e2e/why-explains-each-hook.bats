@@ -101,6 +101,28 @@ final() { timeout 100 cat "$MNT/events/$1/wait"; }
 	says "$copy" b not-asked "for hook 'a' alone"
 }
 
+@test "what a rule held, dropped or passed says so, with its values, while it waits and after" {
+	add_hook first <<<"return { event_type = 'a.b', once_within = '1h', $OK"
+	add_hook last <<<"return { event_type = 'a.b', once_after = '1h', $OK"
+	add_hook small <<<"return { event_type = 'a.b', match = 'n < 2', $OK"
+	one=$(emit '{"type":"a.b","data":{"n":1}}')
+	two=$(emit '{"type":"a.b","data":{"n":2}}')
+	wait_for 5 'says "$one" first success && says "$two" first throttled "1h" >/dev/null'
+	wait_for 5 'says "$two" last held "until 20.*Z.*1h" >/dev/null'
+	wait_for 5 'says "$one" last throttled >/dev/null'
+	wait_for 5 'says "$one" small success >/dev/null && says "$two" small filtered "n" >/dev/null'
+	grep -q '^event *processing ' "$MNT/events/$two/why"
+	[ "$(awk '$1 == "throttled" { print $2 }' "$MNT/ctl/hooks/first/counts")" = 1 ]
+	held=$(awk '$1 == "held" { print $2 }' "$MNT/ctl/hooks/last/counts")
+	[ "$held" = 2 ] || { echo "held $held times"; return 1; }
+	grep -q '^sloth_hook_decisions_total{hook="small",decision="filtered"} 1$' "$MNT/metrics"
+	wait_for 5 'jq -e "select(.status == \"throttled\") | .why | test(\"1h\")" "$MNT/ctl/hooks/first/log" >/dev/null'
+	stop_fsd
+	start_fsd
+	wait_for 5 'says "$two" last held "until 20.*Z.*1h" >/dev/null'
+	says "$two" first throttled 1h
+}
+
 @test "inside a stack's wall other stacks are not told of" {
 	mkdir "$MNT/stacks/one" "$MNT/stacks/two"
 	for stack in one two; do

@@ -59,6 +59,7 @@ void
 handle_abandon(struct handle *h)
 {
 	LIST_REMOVE(h, link);
+	node_rest(h->node);
 	sbuf_fini(&h->text);
 	sbuf_fini(&h->body);
 	node_unref(h->node, 1);

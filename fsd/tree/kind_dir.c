@@ -123,7 +123,7 @@ dir_lookup(struct treq *req)
 	struct node_spec spec = {.parent = req->node, .row = row, .name = req->name};
 
 	if (node) {
-		req->ret_node = node_ref(node);
+		req->ret_node = node_claim(node);
 		return 0;
 	}
 	if (row) {

@@ -3,8 +3,11 @@
  * A node lives while somebody holds a reference (a door's lookup count, a handle, a child).  It is
  * found again by its parent and its name, so repeated lookups give the same node; the key holds the
  * parent's address and not the path, so renaming a directory moves all that is below it at no cost.
- * A node whose row is `fresh` is never found: every lookup makes another one with the same inode
- * number.  A node whose name is gone is detached: it stays valid for those who hold it.
+ * A node whose row is `fresh` is found by one lookup at most, after its last handle was closed:
+ * until then every lookup makes another one with the same inode number.  So writers at once never
+ * share one, while one that opens, writes and closes again and again spares the kernel a second
+ * lookup, which it makes when the first gives another node than its last.  A node whose name is
+ * gone is detached: it stays valid for those who hold it.
  *
  * Nodes without a parameter on their way are kept for good: they are as many as rows, and their
  * change times survive that way.
@@ -129,6 +132,24 @@ node_unhash(struct node *node)
 	HASH_DEL(node->tree->nodes, node);
 	node->is_hashed = false;
 	free(TAKE(node->key));
+}
+
+struct node *
+node_claim(struct node *node)
+{
+	if (node_is_fresh(node))
+		node_unhash(node);
+	return node_ref(node);
+}
+
+void
+node_rest(struct node *node)
+{
+	bool is_of_param = node->row->flags & ROW_PARAM; /* its object is looked up each time */
+
+	if (node_is_fresh(node) && !is_of_param && !node->is_hashed && LIST_EMPTY(&node->handles) &&
+		!node_find(node->parent, node->name))
+		node_hash(node);
 }
 
 void

@@ -132,6 +132,10 @@ struct node_spec {
 
 /* The node in use under this name, or NULL.  Borrowed. */
 struct node *node_find(struct node *parent, const char *name);
+/* A lookup found it: nobody else will while it is in use, if it is fresh.  Returns a reference. */
+struct node *node_claim(struct node *node);
+/* A handle of it was closed: a fresh one that has none left may be found again. */
+void node_rest(struct node *node);
 
 /* Make a node; takes spec->obj, also on failure.  Returns owned: one reference. */
 int node_make(const struct node_spec *spec, struct node **ret_node, struct err *err) MUST_USE;

@@ -268,6 +268,42 @@ START_TEST(a_fresh_row_gives_a_node_per_lookup)
 }
 END_TEST
 
+static struct handle *
+open_node(struct node *node)
+{
+	struct call call = CALL(.op = TREE_OPEN, .node = node, .flags = O_RDWR);
+
+	ck_assert_int_eq(run_call(&f, &call), 0);
+	return call.req.handle;
+}
+
+/* As one who opens, writes and closes again and again, and another who comes meanwhile. */
+START_TEST(a_fresh_node_is_found_again_when_it_was_closed)
+{
+	struct node *first = walk(&f, "/rpc"), *second, *again;
+	struct handle *one = open_node(first), *two = open_node(first);
+
+	tree_release(one);
+	second = walk(&f, "/rpc"); /* while the first is open */
+	ck_assert_ptr_ne(second, first);
+	tree_release(two);
+	tree_release(open_node(second)); /* two rest now, of which one is found */
+	again = walk(&f, "/rpc");
+	ck_assert_ptr_eq(again, first);
+	ck_assert_ptr_ne(again, second);
+	node_unref(again, 1);
+	again = walk(&f, "/rpc"); /* given to somebody: perhaps about to be opened */
+	ck_assert_ptr_ne(again, first);
+	node_unref(again, 1);
+	tree_release(open_node(first));
+	node_unref(first, 1); /* forgotten while it may be found */
+	node_unref(second, 1);
+	again = walk(&f, "/rpc");
+	ck_assert(node_is_fresh(again));
+	node_unref(again, 1);
+}
+END_TEST
+
 START_TEST(a_removed_name_is_looked_up_anew)
 {
 	struct node *old = walk(&f, "/things/one"), *node;
@@ -947,6 +983,7 @@ static void
 add_tests(TCase *tc)
 {
 	tcase_add_test(tc, a_lookup_gives_the_same_node_again);
+	tcase_add_test(tc, a_fresh_node_is_found_again_when_it_was_closed);
 	tcase_add_test(tc, a_fresh_row_gives_a_node_per_lookup);
 	tcase_add_test(tc, a_removed_name_is_looked_up_anew);
 	tcase_add_test(tc, a_cold_lookup_is_answered_later);

@@ -28,6 +28,7 @@
 #include "base/mem.h"
 #include "base/worker_proto.h"
 
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -127,6 +128,21 @@ fake_last_words(struct fake *fake, uint32_t id)
 	fake_flush(fake);
 }
 
+/* Become a program that is in nobody's way: when a test fails and leaves it behind, it neither
+ * holds the output that somebody reads to its end nor stays for long. */
+static inline void
+fake_left_program(void)
+{
+	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+
+	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++) {
+		if (dup2(null, fd) < 0)
+			_exit(126);
+	}
+	(void)execlp("sleep", "sleep", "100", (char *)NULL);
+	_exit(127);
+}
+
 static inline void
 fake_leave(struct fake *fake, uint32_t id)
 {
@@ -136,8 +152,7 @@ fake_leave(struct fake *fake, uint32_t id)
 	if (pid == 0) {
 		(void)setsid();
 		(void)prctl(PR_SET_PDEATHSIG, 0);
-		(void)execlp("sleep", "sleep", "1000", (char *)NULL);
-		_exit(127);
+		fake_left_program();
 	}
 	(void)snprintf(text, sizeof(text), "%d", (int)pid);
 	fake_done(fake, id, RUN_SUCCESS, text);

@@ -24,7 +24,7 @@ FSD_GEN    := $(if $(ROWS),$(GEN)/rows.c) $(GEN)/templates.c $(GEN)/modules.c
 WORKER_GEN := $(GEN)/lua_sources.c
 
 FSD_PKGS    := fuse3 sqlite3 libuv jansson libsodium yaml-0.1
-WORKER_PKGS := lua5.4 libuv jansson libcurl libpcre2-8
+WORKER_PKGS := lua5.4 libuv jansson libcurl libpcre2-8 libseccomp
 RUNNER_PKGS := jansson smartcols
 TEST_PKGS   := check
 PKGS := $(sort $(FSD_PKGS) $(WORKER_PKGS) $(RUNNER_PKGS) $(TEST_PKGS))

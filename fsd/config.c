@@ -51,6 +51,7 @@ static const struct setting settings[] = {
 	{"shutdown_timeout", SETTING_DURATION, "10s", NS_PER_MS, DAY_NS, false},
 	{"disk_reserve", SETTING_SIZE, "64M", MB, INT64_MAX, true},
 	{"allow_other", SETTING_SWITCH, "0", 0, 1, false},
+	{"no_new_privs", SETTING_SWITCH, "1", 0, 1, false},
 };
 
 struct watcher {

@@ -238,7 +238,8 @@ start_workers(struct master *m, struct err *err)
 			.state_dir = places->state_dir,
 			.mount = places->mount,
 			.bin_dir = dir,
-			.log = m->log},
+			.log = m->log,
+			.no_new_privs = config_int(m->config, "no_new_privs") != 0},
 		&services, &m->workers, err);
 }
 

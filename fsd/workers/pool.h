@@ -104,6 +104,7 @@ LIST_HEAD(crew_list, crew);
 struct workers {
 	uv_loop_t *loop;
 	char *program, *mount, *bin_dir;
+	bool no_new_privs; /* as in worker_options */
 	struct log *log;
 	struct worker_services services;
 	struct fence fence;

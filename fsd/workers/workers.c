@@ -196,7 +196,8 @@ need_zygote(struct workers *pool, struct err *err)
 		.scope = pool->fence.scope,
 		.mount = pool->mount,
 		.bin_dir = pool->bin_dir,
-		.lock_fd = pool->fence.lock_fd};
+		.lock_fd = pool->fence.lock_fd,
+		.no_new_privs = pool->no_new_privs};
 	int rc;
 
 	if (pool->zygote_fd >= 0)
@@ -271,6 +272,7 @@ workers_start(uv_loop_t *loop, const struct worker_options *opt,
 	pool->mount = mem_strdup(opt->mount);
 	pool->bin_dir = mem_strdup(opt->bin_dir);
 	pool->log = opt->log;
+	pool->no_new_privs = opt->no_new_privs;
 	pool->services = *services;
 	pool->zygote_fd = -1;
 	pool->fence.lock_fd = -1;

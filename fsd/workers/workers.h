@@ -62,6 +62,7 @@ struct worker_options {
 	const char *mount;     /* SLOTH_RUNNER_MOUNT for what hooks start */
 	const char *bin_dir;   /* in front of PATH */
 	struct log *log;       /* what workers say about themselves, and their ends; may be NULL */
+	bool no_new_privs;     /* no program that a hook of an ordinary user starts gains rights */
 };
 
 /* Fence off workers of an earlier master on this state (waits for them to be gone, killing what

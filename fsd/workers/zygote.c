@@ -80,13 +80,15 @@ struct launch {
 	char **env;
 	int socket_fd, lock_fd, null_fd, report_fd; /* all above ZYGOTE_LOCK_FD */
 	pid_t parent;
+	bool no_new_privs;
 };
 
 /* In the child: only async-signal-safe calls. */
 static void
 launch_child(const struct launch *launch)
 {
-	char *argv[] = {(char *)launch->program, (char *)"--zygote", NULL};
+	char *argv[] = {(char *)launch->program, (char *)"--zygote",
+		launch->no_new_privs ? (char *)"--no-new-privs" : NULL, NULL};
 	sigset_t none;
 	int code;
 
@@ -174,7 +176,8 @@ zygote_start(const struct zygote_options *opt, int *ret_fd, pid_t *ret_pid, stru
 		.env = env.vars,
 		.socket_fd = theirs,
 		.lock_fd = lock,
-		.null_fd = null};
+		.null_fd = null,
+		.no_new_privs = opt->no_new_privs};
 	code = launch_run(&launch, ret_pid);
 	if (code)
 		return err_set(

@@ -6,6 +6,7 @@
 #include "base/err.h"
 #include "base/worker_proto.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -15,6 +16,7 @@ struct zygote_options {
 	const char *mount;   /* NULL: not set */
 	const char *bin_dir; /* NULL: PATH stays */
 	int lock_fd;         /* borrowed */
+	bool no_new_privs;   /* for its workers */
 };
 
 /* Start the program.  Blocks: until it is executed.  Returns 0, or why it could not be; then in

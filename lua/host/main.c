@@ -1,6 +1,7 @@
 /* sloth-worker: runs user code for sloth-fsd.
  *
- *	sloth-worker --zygote        what the daemon starts; forks the workers (zygote.c)
+ *	sloth-worker --zygote [--no-new-privs]
+ *	                             what the daemon starts; forks the workers (zygote.c)
  *	sloth-worker --check FILE    say what is wrong with a hook, as FILE:LINE: MESSAGE
  */
 #include "base/auto.h"
@@ -91,13 +92,16 @@ int
 main(int argc, char **argv)
 {
 	struct library *library;
+	bool is_zygote, has_option;
 	struct err err;
 	int code;
 
-	if (argc < 2 || (strcmp(argv[1], "--zygote") != 0 && strcmp(argv[1], "--check") != 0) ||
-		(strcmp(argv[1], "--check") == 0 && argc != 3)) {
+	is_zygote = argc > 1 && strcmp(argv[1], "--zygote") == 0;
+	has_option = argc == 3 && strcmp(argv[2], "--no-new-privs") == 0;
+	if (is_zygote ? argc > 2 && !has_option : argc != 3 || strcmp(argv[1], "--check") != 0) {
 		(void)fputs("usage: sloth-worker --check FILE\n"
-			    "       sloth-worker --zygote   (sloth-fsd starts this)\n",
+			    "       sloth-worker --zygote [--no-new-privs]   "
+			    "(sloth-fsd starts this)\n",
 			stderr);
 		return 2;
 	}
@@ -105,7 +109,7 @@ main(int argc, char **argv)
 		(void)fprintf(stderr, "sloth-worker: %s\n", err.msg);
 		return EXIT_FAILURE;
 	}
-	code = argc == 3 ? check_file(argv[2], library) : zygote_main(library);
+	code = is_zygote ? zygote_main(library, has_option) : check_file(argv[2], library);
 	library_free(library);
 	return code;
 }

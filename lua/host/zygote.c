@@ -8,6 +8,7 @@
 
 #include "base/auto.h"
 #include "base/mem.h"
+#include "lua/host/confine.h"
 
 #include <fcntl.h>
 #include <grp.h>
@@ -42,30 +43,31 @@ struct zygote {
 	struct library *library;
 	struct worker_pid *workers;
 	int signals;
+	bool no_new_privs; /* for workers of ordinary users */
 };
 
 /* ---- a new worker --------------------------------------------------------------------------- */
 
-static const char *
-become_user(const struct fork_request *req)
+static int
+become_user(const struct fork_request *req, struct err *err)
 {
 	struct passwd *pw;
 	gid_t gid = req->gid;
 
 	if (req->uid == getuid())
-		return NULL;
+		return 0;
 	pw = getpwuid(req->uid);
 	if (pw ? initgroups(pw->pw_name, gid) < 0 : setgroups(1, &gid) < 0)
-		return "initgroups";
+		return err_set(err, errno, "initgroups: %s", strerror(errno));
 	if (setgid(gid) < 0)
-		return "setgid";
+		return err_set(err, errno, "setgid: %s", strerror(errno));
 	if (setuid(req->uid) < 0)
-		return "setuid";
+		return err_set(err, errno, "setuid: %s", strerror(errno));
 	if (pw) {
 		(void)setenv("USER", pw->pw_name, 1);
 		(void)setenv("LOGNAME", pw->pw_name, 1);
 	}
-	return NULL;
+	return 0;
 }
 
 static void
@@ -93,10 +95,10 @@ static int
 be_worker(const struct zygote *z, struct fork_request *req, pid_t zygote)
 {
 	struct worker_page *page = map_page(req->page);
-	const char *failed;
 	struct worker *w;
 	struct err err;
 	sigset_t none;
+	int rc;
 
 	(void)close(ZYGOTE_FD);
 	(void)close(z->signals);
@@ -105,15 +107,16 @@ be_worker(const struct zygote *z, struct fork_request *req, pid_t zygote)
 	(void)sigprocmask(SIG_SETMASK, &none, NULL);
 	(void)signal(SIGPIPE, SIG_IGN);
 	set_limits();
-	failed = become_user(req);
+	rc = confine((uid_t)req->uid, z->no_new_privs, &err); /* what a root master may */
+	if (rc == 0)
+		rc = become_user(req, &err);
 	/* Changing the user clears the parent-death signal, so it is set after that. */
 	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
 	(void)prctl(PR_SET_CHILD_SUBREAPER, 1);
 	if (getppid() != zygote)
 		return EXIT_FAILURE;
-	if (failed) {
-		(void)fprintf(stderr, "sloth-worker: %s to uid %u: %s\n", failed, req->uid,
-			strerror(errno));
+	if (rc < 0) {
+		(void)fprintf(stderr, "sloth-worker: a worker of uid %u: %s\n", req->uid, err.msg);
 		return EXIT_FAILURE;
 	}
 	if (req->home)
@@ -365,9 +368,9 @@ end_all(struct zygote *z)
 }
 
 int
-zygote_main(struct library *library)
+zygote_main(struct library *library, bool no_new_privs)
 {
-	struct zygote z = {.library = library};
+	struct zygote z = {.library = library, .no_new_privs = no_new_privs};
 	struct pollfd fds[2];
 	pid_t self = getpid();
 	sigset_t set;

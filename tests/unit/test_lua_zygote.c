@@ -49,7 +49,7 @@ setup(void)
 		(void)close_range(5, ~0U, 0);
 		if (library_new(&library, NULL) < 0)
 			_exit(9);
-		code = zygote_main(library);
+		code = zygote_main(library, true);
 		library_free(library);
 		_exit(code);
 	}

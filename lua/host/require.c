@@ -96,10 +96,47 @@ push_stamp(lua_State *L, const char *path, const struct stat *st)
 	lua_pushfstring(L, "%s%s", path, stamp);
 }
 
+/* The rule of cron, as for hooks: who may write what this user would run is the user or root. Asked
+ * when a file is compiled: one that is changed is compiled anew.  Raises. */
+static void
+check_rights(lua_State *L, const struct stat *st, const char *shown, const char *what)
+{
+	bool is_foreign = st->st_uid != 0 && st->st_uid != getuid();
+
+	if (st->st_mode & (S_IWGRP | S_IWOTH))
+		lua_pushfstring(L,
+			"%s: others may write %s, and this hook would run it: chmod go-w %s", shown,
+			what, what);
+	else if (is_foreign)
+		lua_pushfstring(L,
+			"%s: uid %d owns %s, and this hook would run it as uid %d: chown %s", shown,
+			(int)st->st_uid, what, (int)getuid(), what);
+	else
+		return;
+	lua_error(L); /* not luaL_error, which would name a line of ours */
+}
+
+/* The directories of path, up to that of lib/, which is dir_len long. */
+static void
+check_dirs(lua_State *L, const char *path, size_t dir_len, const char *shown)
+{
+	const char *dir = path;
+	int top = lua_gettop(L);
+	struct stat st;
+
+	for (const char *end = strrchr(dir, '/'); end && (size_t)(end - dir) >= dir_len;
+		end = strrchr(dir, '/')) {
+		dir = lua_pushlstring(L, dir, (size_t)(end - dir));
+		if (stat(dir, &st) == 0)
+			check_rights(L, &st, shown, "its directory");
+	}
+	lua_settop(L, top);
+}
+
 /* Push the compiled function of path.  Returns false, pushing nothing, when there is no such file;
  * raises when it does not parse.  shown is what tracebacks call it. */
 static bool
-push_lib(lua_State *L, const char *path, const char *shown)
+push_lib(lua_State *L, const char *path, size_t dir_len, const char *shown)
 {
 	int top = lua_gettop(L), status;
 	struct stat st;
@@ -112,6 +149,8 @@ push_lib(lua_State *L, const char *path, const char *shown)
 	lua_pushvalue(L, -1);
 	if (lua_rawget(L, top + 1) != LUA_TFUNCTION) {
 		lua_pop(L, 1);
+		check_rights(L, &st, shown, "it");
+		check_dirs(L, path, dir_len, shown);
 		lua_pushfstring(L, "@%s", shown);
 		text = read_file(path, &st);
 		if (!text) {
@@ -149,7 +188,7 @@ push_from_dir(lua_State *L, const char *dir, size_t dir_len, const char *file)
 		const char *path = lua_pushfstring(L, forms[i], lua_tostring(L, -1), file);
 		const char *shown = lua_pushfstring(L, i ? "lib/%s/init.lua" : "lib/%s.lua", file);
 
-		if (push_lib(L, path, shown)) {
+		if (push_lib(L, path, dir_len, shown)) {
 			lua_pushvalue(L, -2);
 			return true;
 		}

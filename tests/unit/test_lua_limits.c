@@ -261,6 +261,51 @@ START_TEST(files)
 }
 END_TEST
 
+static void
+require_answers(const char *expected)
+{
+	struct outcome o;
+
+	(void)rig_run(&rig, 1, RIG_TIMEOUT_MS, "x.y", "");
+	o = rig_outcome(&rig);
+	ck_assert_msg(o.result == RUN_SUCCESS, "%s", o.error);
+	ck_assert_str_eq(o.message, expected);
+	outcome_fini(&o);
+}
+
+/* What others may write, or own, is not run in their stead. */
+START_TEST(lib_modules_of_others)
+{
+	char dir[] = "/tmp/sloth-lib-XXXXXX", path[64];
+	FILE *f;
+
+	ck_assert_ptr_nonnull(mkdtemp(dir));
+	(void)snprintf(path, sizeof(path), "%s/m.lua", dir);
+	f = fopen(path, "we");
+	ck_assert_ptr_nonnull(f);
+	(void)fputs("return 'ran'", f);
+	(void)fclose(f);
+	rig_script(&rig, 1,
+		"function on_event() local _, m = pcall(require, 'm') return true, m end", 0, dir);
+	ck_assert_int_eq(chmod(path, 0664), 0);
+	require_answers(
+		"lib/m.lua: others may write it, and this hook would run it: chmod go-w it");
+	ck_assert_int_eq(chmod(path, 0644), 0);
+	ck_assert_int_eq(chmod(dir, 0777), 0);
+	require_answers("lib/m.lua: others may write its directory, and this hook would run it: "
+			"chmod go-w its directory");
+	ck_assert_int_eq(chmod(dir, 0755), 0);
+	if (chown(path, 65534, 65534) == 0) { /* root may */
+		require_answers("lib/m.lua: uid 65534 owns it, and this hook would run it as uid "
+				"0: chown it");
+		ck_assert_int_eq(chown(path, 0, 0), 0);
+	}
+	require_answers("ran");
+	ck_assert_int_eq(unlink(path), 0);
+	ck_assert_int_eq(rmdir(dir), 0);
+}
+END_TEST
+
 START_TEST(lib_modules)
 {
 	char dir[] = "/tmp/sloth-lib-XXXXXX", path[64];
@@ -332,6 +377,7 @@ main(void)
 	tcase_add_test(tc, what_is_refused);
 	tcase_add_test(tc, files);
 	tcase_add_test(tc, lib_modules);
+	tcase_add_test(tc, lib_modules_of_others);
 	suite_add_tcase(s, tc);
 	return suite_run(s);
 }

@@ -33,6 +33,7 @@ turn(uv_idle_t *soon)
 	lanes_look(d);
 	jobs_start(d);
 	save_begin(d);
+	park_trim(d);
 	admit_begin(d);
 	park_ask(d);
 	park_read(d);

@@ -501,13 +501,21 @@ add_labels(const void *arg, struct sbuf *out)
 		sbuf_printf(out, "%s%s", out->len ? " " : "", job->ex.hook);
 }
 
+/* Whether something goes on that ends by itself.  Jobs that only rest may wait for an event that is
+ * not matched yet: the one before them in their lane. */
+static bool
+is_busy(const struct dispatcher *d)
+{
+	return d->running > 0 || d->queues || !save_is_idle(d) || !admit_is_idle(d);
+}
+
 void
 jobs_match(struct dispatcher *d)
 {
 	struct matching m = {.d = d};
 
 	for (unsigned i = 0; (m.held = STAILQ_FIRST(&d->unmatched)) && !d->is_draining; i++) {
-		if (d->open_jobs >= d->buffer)
+		if (d->open_jobs >= d->buffer && is_busy(d))
 			return; /* results wake us */
 		if (!hooks_are_settled(d->rooms.hooks, m.held->ev->seq))
 			return; /* hooks_on_settled wakes us */

@@ -234,6 +234,28 @@ park_look(struct dispatcher *d, struct held *held)
 	}
 }
 
+/* Whoever comes to rest parks one, and it may be another one that cannot leave then, or is asked to
+ * stay after all.  What rests beyond its share must not stand in the way of what could run. */
+void
+park_trim(struct dispatcher *d)
+{
+	struct held *held;
+	size_t excess;
+
+	if (d->parking.resting <= rest_max(d) ||
+		(backlog_has_room(d, 0) && d->open_jobs < d->buffer))
+		return;
+	excess = d->parking.resting - rest_max(d);
+	TAILQ_FOREACH (held, &d->order, order) {
+		if (!held->is_resting)
+			continue;
+		if (may_leave(held))
+			leave_soon(d, held);
+		if ((held->is_parking || held->is_leaving) && --excess == 0)
+			return;
+	}
+}
+
 static void
 count_stack(struct dispatcher *d, const char *stack)
 {

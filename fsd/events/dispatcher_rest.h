@@ -155,6 +155,8 @@ void park_update(struct dispatcher *d, struct held *held);
 void park_forget(struct dispatcher *d, struct job *job);
 /* Its jobs changed, or a result of it was saved: it may leave. */
 void park_look(struct dispatcher *d, struct held *held);
+/* There is no room, and too much of it is taken by what rests: park it. */
+void park_trim(struct dispatcher *d);
 /* It stays, since a job of it must be looked at. */
 void park_cancel(struct dispatcher *d, struct held *held);
 /* The commit that parks is done. */

@@ -4,6 +4,8 @@
  *	that what is cached of an inode is old: its attributes only, whose change makes the kernel
  *	drop the pages when they are read next; dropping them here would wait for readers
  *	that a polled file became readable
+ *	that a name made by `through` need not be remembered: nobody asked for it, and the kernel
+ *	would keep it, and we what belongs to it, until memory gets short
  *
  * and `through` makes the calls that inotify's watchers expect, because FUSE has no message for it:
  * for rows with `notify` it sets the mtime, makes the directory, removes the name.  The kernel asks
@@ -30,18 +32,26 @@
 
 #define TELLS_MAX 1024 /* queued; more are dropped, but for polls (one an open file) */
 
-enum tell_kind { TELL_HELLO, TELL_POLL, TELL_INODE, TELL_TOUCH, TELL_ADD, TELL_REMOVE };
+enum tell_kind {
+	TELL_HELLO,
+	TELL_POLL,
+	TELL_INODE,
+	TELL_FORGET,
+	TELL_TOUCH,
+	TELL_ADD,
+	TELL_REMOVE
+};
 
 struct tell {
 	struct lane_job job; /* first */
 	struct fuse_door *door;
 	enum tell_kind kind;
-	fuse_ino_t ino;             /* INODE: which; ADD, REMOVE: the directory */
+	fuse_ino_t ino;             /* INODE: which; FORGET, ADD, REMOVE: the directory */
 	struct fuse_pollhandle *ph; /* POLL; owned */
-	char *path;                 /* TOUCH, ADD, REMOVE: below the mount, no leading slash */
-	const char *name;           /* ADD, REMOVE: the end of path */
-	bool is_file;               /* ADD, REMOVE */
-	pid_t tid;                  /* HELLO's results */
+	char *path;       /* FORGET and the next ones: below the mount, no leading slash */
+	const char *name; /* FORGET, ADD, REMOVE: the end of path */
+	bool is_file;     /* ADD, REMOVE */
+	pid_t tid;        /* HELLO's results */
 	dev_t dev;
 	STAILQ_ENTRY(tell) link;
 };
@@ -109,6 +119,10 @@ tell_run(struct lane_job *job)
 	case TELL_INODE:
 		(void)fuse_lowlevel_notify_inval_inode(tell->door->session, tell->ino, -1, 0);
 		return;
+	case TELL_FORGET:
+		(void)fuse_lowlevel_notify_inval_entry(
+			tell->door->session, tell->ino, tell->name, strlen(tell->name));
+		return;
 	case TELL_TOUCH:
 	case TELL_ADD:
 	case TELL_REMOVE:
@@ -119,6 +133,8 @@ tell_run(struct lane_job *job)
 
 /* ---- on the core ---------------------------------------------------------------------------- */
 
+static void tell_forget(struct tell *added);
+
 static void
 tell_done(struct lane_job *job)
 {
@@ -126,6 +142,8 @@ tell_done(struct lane_job *job)
 	struct fuse_door *door = tell->door;
 
 	STAILQ_REMOVE(&door->telling, tell, tell, link);
+	if (tell->kind == TELL_ADD && !door->is_closing)
+		tell_forget(tell);
 	if (tell->kind == TELL_HELLO) {
 		door->through_tid = tell->tid;
 		door->dev = tell->dev;
@@ -139,7 +157,7 @@ tell_done(struct lane_job *job)
 static struct lane *
 lane_of(const struct fuse_door *door, enum tell_kind kind)
 {
-	return kind == TELL_POLL || kind == TELL_INODE ? door->lane : door->through;
+	return kind < TELL_TOUCH && kind != TELL_HELLO ? door->lane : door->through;
 }
 
 static struct tell *
@@ -167,6 +185,20 @@ tell_submit(struct tell *tell)
 	STAILQ_INSERT_TAIL(&door->telling, tell, link);
 	door->told++;
 	lane_submit(lane_of(door, tell->kind), &tell->job);
+}
+
+/* Takes: the path. */
+static void
+tell_forget(struct tell *added)
+{
+	struct tell *tell = tell_new(added->door, TELL_FORGET);
+
+	if (!tell)
+		return;
+	tell->ino = added->ino;
+	tell->path = TAKE(added->path);
+	tell->name = added->name;
+	tell_submit(tell);
 }
 
 void
@@ -269,7 +301,8 @@ find_tell(const struct fuse_door *door, fuse_ino_t dir, const char *name)
 	const struct tell *tell;
 
 	STAILQ_FOREACH (tell, &door->telling, link)
-		if (tell->ino == dir && tell->name && strcmp(tell->name, name) == 0)
+		if (tell->kind != TELL_FORGET && tell->ino == dir && tell->name &&
+			strcmp(tell->name, name) == 0)
 			return tell;
 	return NULL;
 }

@@ -45,8 +45,9 @@
 #define LOOKS_MAX      5000
 
 /* Fields of /proc/<pid>/stat, as proc(5) counts them. */
-#define STAT_SIZE    23
-#define STAT_ENV_END 51
+#define STAT_SIZE      23
+#define STAT_ENV_START 50
+#define STAT_ENV_END   51
 
 static void
 dir_auto(DIR **dir)
@@ -69,13 +70,14 @@ read_proc(pid_t pid, const char *name, struct sbuf *out)
 	return fd < 0 ? -errno : file_read_fd(fd, ENVIRON_MAX, out);
 }
 
-/* Whether the process has memory (which threads of the kernel and the dead have not) and no address
- * of its environment yet. */
+/* Whether a process whose environment read empty may have one: it has memory (which threads of the
+ * kernel and the dead have not), and no address of its environment yet, or by now one that is not
+ * empty. */
 static bool
-is_executing(pid_t pid)
+may_have_environ(pid_t pid)
 {
 	AUTO(sbuf) struct sbuf stat = {0};
-	unsigned long long size = 0, env_end = 1;
+	unsigned long long size = 0, env_start = 1, env_end = 1;
 	const char *at;
 
 	if (read_proc(pid, "stat", &stat) < 0)
@@ -85,10 +87,12 @@ is_executing(pid_t pid)
 		at = strchr(at + 1, ' ');
 		if (at && field == STAT_SIZE)
 			size = strtoull(at, NULL, 10);
+		if (at && field == STAT_ENV_START)
+			env_start = strtoull(at, NULL, 10);
 		if (at && field == STAT_ENV_END)
 			env_end = strtoull(at, NULL, 10);
 	}
-	return size > 0 && env_end == 0;
+	return size > 0 && (env_end == 0 || env_end > env_start);
 }
 
 /* A program that lies on a file system which hangs is not waited for longer than a moment. */
@@ -98,7 +102,7 @@ read_environ(pid_t pid, struct sbuf *out)
 	struct timespec pause = {.tv_nsec = LOOK_PAUSE_NS};
 	int rc = read_proc(pid, "environ", out);
 
-	for (int i = 0; i < LOOKS_MAX && rc == 0 && out->len == 0 && is_executing(pid); i++) {
+	for (int i = 0; i < LOOKS_MAX && rc == 0 && out->len == 0 && may_have_environ(pid); i++) {
 		(void)nanosleep(&pause, NULL); /* the kernel tells nobody when it is done */
 		rc = read_proc(pid, "environ", out);
 	}

@@ -74,3 +74,10 @@ saw() { wait_for 5 "grep -q -- '$1' '$SEEN'" || { cat "$SEEN"; return 1; }; }
 	cmp "$MNT/events/log" "$STATE/events/log"
 	[ -z "$(ls "$STATE/hooks")" ]
 }
+
+@test "what is told is not remembered: nodes do not grow with events that nobody looks at" {
+	nodes() { awk '$1 == "sloth_fuse_nodes" { print $2 }' "$MNT/metrics"; }
+	before=$(nodes)
+	loadgen --mount "$MNT" --mode held --clients 1 --rate 100 --seconds 2 --type a.b >/dev/null
+	wait_for 5 '[ "$(nodes)" -le $((before + 5)) ]'
+}

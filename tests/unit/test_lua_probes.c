@@ -1,6 +1,6 @@
-/* What a hook can do to hold on beyond its deadline, to take memory, or to get out: every one ends
- * by the deadline and half a second, a neighbour in the same worker gets its answer meanwhile, and
- * the worker goes on. */
+/* A31: what a hook can do to hold on beyond its deadline, to take memory, or to get out: every one
+ * ends by the deadline and half a second, a neighbour in the same worker gets its answer meanwhile,
+ * and the worker goes on. */
 #include "tests/unit/suite.h"
 #include "tests/unit/worker_rig.h"
 

@@ -128,16 +128,7 @@ get_run(const struct args *args, struct err *err)
 	return result;
 }
 
-static const struct flag get_flags[] = {
-	{.name = "output",
-		.also = "format",
-		.letter = 'o',
-		.kind = FLAG_WORD,
-		.value = "json",
-		.preset = "json",
-		.help = "how to print it"},
-	{0},
-};
+static const struct flag get_flags[] = {FLAG_OUTPUT_JSON, {0}};
 
 const struct cmd cmd_hook_get = {
 	.name = "get",

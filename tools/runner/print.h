@@ -18,6 +18,13 @@
 	}
 bool print_is_json(const struct args *args);
 
+/* The row of the same flag where JSON is all there is. */
+#define FLAG_OUTPUT_JSON                                                                           \
+	{                                                                                          \
+		.name = "output", .also = "format", .letter = 'o', .kind = FLAG_WORD,              \
+		.value = "json", .preset = "json", .help = "how to print it"                       \
+	}
+
 /* Two-space indent, members in the order they were set.  Borrows. */
 void print_json(const json_t *json);
 

@@ -45,9 +45,11 @@
 #define LOOKS_MAX      5000
 
 /* Fields of /proc/<pid>/stat, as proc(5) counts them. */
-#define STAT_SIZE      23
-#define STAT_ENV_START 50
-#define STAT_ENV_END   51
+#define STAT_STATE      3
+#define STAT_SIZE       23
+#define STAT_START_CODE 26
+#define STAT_ENV_START  50
+#define STAT_ENV_END    51
 
 static void
 dir_auto(DIR **dir)
@@ -71,28 +73,25 @@ read_proc(pid_t pid, const char *name, struct sbuf *out)
 }
 
 /* Whether a process whose environment read empty may have one: it has memory (which threads of the
- * kernel and the dead have not), and no address of its environment yet, or by now one that is not
- * empty. */
+ * kernel and the dead have not), and its program is not loaded yet, or has an environment by now.
+ * The kernel sets where the code is after the environment is in place. */
 static bool
 may_have_environ(pid_t pid)
 {
 	AUTO(sbuf) struct sbuf stat = {0};
-	unsigned long long size = 0, env_start = 1, env_end = 1;
+	unsigned long long values[STAT_ENV_END + 1] = {0};
 	const char *at;
 
 	if (read_proc(pid, "stat", &stat) < 0)
 		return false;
 	at = strrchr(sbuf_str(&stat), ')'); /* the second field, a name, may hold anything */
-	for (int field = 3; at && field <= STAT_ENV_END; field++) {
+	for (int field = STAT_STATE; at && field <= STAT_ENV_END; field++) {
 		at = strchr(at + 1, ' ');
-		if (at && field == STAT_SIZE)
-			size = strtoull(at, NULL, 10);
-		if (at && field == STAT_ENV_START)
-			env_start = strtoull(at, NULL, 10);
-		if (at && field == STAT_ENV_END)
-			env_end = strtoull(at, NULL, 10);
+		if (at)
+			values[field] = strtoull(at, NULL, 10);
 	}
-	return size > 0 && (env_end == 0 || env_end > env_start);
+	return values[STAT_SIZE] > 0 &&
+	       (values[STAT_START_CODE] == 0 || values[STAT_ENV_END] > values[STAT_ENV_START]);
 }
 
 /* A program that lies on a file system which hangs is not waited for longer than a moment. */

@@ -23,6 +23,7 @@ struct fuse_options {
 	struct watchdog *watchdog; /* may be NULL */
 	struct lane *through;      /* for calls through the mount, started apart (lane.h) */
 	const char *mount;         /* made when missing */
+	size_t names_max;          /* that the kernel may remember; 0: 32,768 */
 	bool allow_other;          /* root's mounts always are for all */
 	void (*ready)(void *arg);  /* the kernel and we agreed: the mount answers */
 	void (*ended)(void *arg);  /* unmounted from outside; fuse_door_close is still due */

@@ -19,8 +19,11 @@ struct fnode {
 	uint64_t lookups;
 	int64_t told_ns;   /* when inotify was last told of it */
 	struct late *late; /* what it will be told of; owned, mostly NULL */
+	bool is_aging;     /* in door->ages */
+	TAILQ_ENTRY(fnode) age;
 	UT_hash_handle hh;
 };
+TAILQ_HEAD(fnode_ages, fnode);
 
 /* An open file. */
 struct fhandle {
@@ -62,7 +65,9 @@ struct fuse_door {
 	void *closed_arg;
 
 	struct fnode root;
-	struct fnode *nodes; /* by node */
+	struct fnode *nodes;    /* by node */
+	struct fnode_ages ages; /* those with a parameter on their way, the last looked up last */
+	size_t aging;
 	LIST_HEAD(, frequest) parked;
 	LIST_HEAD(, fhandle) handles;
 	uint64_t requests, replies;
@@ -146,6 +151,8 @@ void fnotify_ready(struct fuse_door *door);
 void fnotify_stop(struct fuse_door *door);
 /* Readable now: wake who polls.  Takes: ph. */
 void fnotify_poll(struct fuse_door *door, struct fuse_pollhandle *ph);
+/* The kernel need not remember the node's name any longer.  Returns false: not now. */
+bool fnotify_forget(struct fuse_door *door, struct fnode *fn);
 /* Tell the kernel, and inotify through the mount: the node changed, or a name came or went in it.
  */
 void fnotify_change(

@@ -5,6 +5,11 @@
  * tree makes another node for each lookup, and another node is another id.  Each lookup counted
  * holds one reference of the node.  On unmount the kernel forgets without saying so; fnodes_fini
  * drops what is left.
+ *
+ * The kernel remembers a name until memory gets short, and we with it the event behind it.  So that
+ * whoever walks through a million events costs a bounded part of that, the names looked up longest
+ * ago are taken back beyond names_max.  What is open, or somebody's directory, stays valid: only
+ * its name has to be looked up again.
  */
 #include "base/mem.h"
 #include "fsd/doors/fuse_door.h"
@@ -12,9 +17,12 @@
 #include <assert.h>
 #include <stdlib.h>
 
+#define NAMES_MAX 32768
+
 void
 fnodes_init(struct fuse_door *door)
 {
+	TAILQ_INIT(&door->ages);
 	door->root.node = tree_root(door->opt.tree);
 	door->root.lookups = 1; /* never forgotten */
 	HASH_ADD_PTR(door->nodes, node, &door->root);
@@ -46,6 +54,33 @@ fnode_find(struct fuse_door *door, struct node *node)
 	return fn;
 }
 
+static void
+age_end(struct fuse_door *door, struct fnode *fn)
+{
+	if (!fn->is_aging)
+		return;
+	TAILQ_REMOVE(&door->ages, fn, age);
+	door->aging--;
+	fn->is_aging = false;
+}
+
+/* It was looked up just now.  A path is walked from its top, so a directory is older than what is
+ * in it, and takes that along when it is its turn. */
+static void
+age_renew(struct fuse_door *door, struct fnode *fn)
+{
+	size_t max = door->opt.names_max ? door->opt.names_max : NAMES_MAX;
+	struct fnode *oldest;
+
+	age_end(door, fn);
+	while (door->aging >= max && (oldest = TAILQ_FIRST(&door->ages)) &&
+		fnotify_forget(door, oldest))
+		age_end(door, oldest);
+	TAILQ_INSERT_TAIL(&door->ages, fn, age);
+	door->aging++;
+	fn->is_aging = true;
+}
+
 struct fnode *
 fnode_learn(struct fuse_door *door, struct node *node)
 {
@@ -57,6 +92,8 @@ fnode_learn(struct fuse_door *door, struct node *node)
 		HASH_ADD_PTR(door->nodes, node, fn);
 	}
 	fn->lookups++;
+	if (!node_is_kept(node))
+		age_renew(door, fn);
 	return fn;
 }
 
@@ -83,6 +120,7 @@ fnode_forget(struct fuse_door *door, struct fnode *fn, uint64_t count)
 	if (fn->lookups)
 		return;
 	HASH_DEL(door->nodes, fn);
+	age_end(door, fn);
 	flate_forget(fn);
 	free(fn);
 }

@@ -4,8 +4,8 @@
  *	that what is cached of an inode is old: its attributes only, whose change makes the kernel
  *	drop the pages when they are read next; dropping them here would wait for readers
  *	that a polled file became readable
- *	that a name made by `through` need not be remembered: nobody asked for it, and the kernel
- *	would keep it, and we what belongs to it, until memory gets short
+ *	that a name need not be remembered: one made by `through`, which nobody asked for, or
+ *	the oldest of too many (fuse_nodes.c)
  *
  * and `through` makes the calls that inotify's watchers expect, because FUSE has no message for it:
  * for rows with `notify` it sets the mtime, makes the directory, removes the name.  The kernel asks
@@ -210,17 +210,6 @@ fnotify_poll(struct fuse_door *door, struct fuse_pollhandle *ph)
 	tell_submit(tell);
 }
 
-static void
-tell_inode(struct fuse_door *door, struct fnode *fn)
-{
-	struct tell *tell = tell_new(door, TELL_INODE);
-
-	if (!tell)
-		return;
-	tell->ino = fnode_id(door, fn);
-	tell_submit(tell);
-}
-
 /* The path below the mount, without a leading slash.  Returns owned. */
 static char *
 path_below(struct node *node, const char *name)
@@ -234,6 +223,37 @@ path_below(struct node *node, const char *name)
 	whole = sbuf_take(&path);
 	memmove(whole, whole + 1, strlen(whole));
 	return whole;
+}
+
+static void
+tell_inode(struct fuse_door *door, struct fnode *fn)
+{
+	struct tell *tell = tell_new(door, TELL_INODE);
+
+	if (!tell)
+		return;
+	tell->ino = fnode_id(door, fn);
+	tell_submit(tell);
+}
+
+bool
+fnotify_forget(struct fuse_door *door, struct fnode *fn)
+{
+	struct fnode *dir = fnode_find(door, node_parent(fn->node));
+	const char *slash;
+	struct tell *tell;
+
+	if (!dir)
+		return true; /* it has no name the kernel could know */
+	tell = tell_new(door, TELL_FORGET);
+	if (!tell)
+		return false;
+	tell->ino = fnode_id(door, dir);
+	tell->path = path_below(fn->node, NULL);
+	slash = strrchr(tell->path, '/');
+	tell->name = slash ? slash + 1 : tell->path;
+	tell_submit(tell);
+	return true;
 }
 
 static void

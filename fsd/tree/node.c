@@ -339,6 +339,12 @@ node_path(const struct node *node, struct sbuf *out)
 	sbuf_adds(out, node->name);
 }
 
+struct node *
+node_parent(const struct node *node)
+{
+	return node->parent;
+}
+
 uint64_t
 node_ino(const struct node *node)
 {

@@ -131,6 +131,7 @@ void node_unref(struct node *node, uint64_t count);
 void node_path(const struct node *node, struct sbuf *out);
 
 /* Facts a door needs about a node. */
+struct node *node_parent(const struct node *node); /* borrowed; NULL: the root has none */
 uint64_t node_ino(const struct node *node);
 bool node_is_fresh(const struct node *node);  /* never share its nodeid between lookups */
 bool node_is_source(const struct node *node); /* backed by a real file: may use the page cache */

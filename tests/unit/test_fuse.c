@@ -14,6 +14,7 @@
 
 #define COUNT(a)   (sizeof(a) / sizeof((a)[0]))
 #define NUMBERS    3000 /* names in /numbers */
+#define NAMES_MAX  8    /* the kernel need remember */
 #define PACKET_MAX (256 * 1024)
 
 /* ---- a tree --------------------------------------------------------------------------------- */
@@ -267,6 +268,7 @@ setup(void)
 	fixture_start(&k.tree, rows, COUNT(rows));
 	ck_assert_msg(fuse_door_attach(&(struct fuse_options){.loop = &k.tree.loop,
 					       .tree = k.tree.tree,
+					       .names_max = NAMES_MAX,
 					       .ready = on_ready,
 					       .arg = &k},
 			      fds[1], &k.door, &err) == 0,
@@ -353,6 +355,20 @@ release(uint64_t node, uint64_t fh)
 	ck_assert_int_eq(ask(FUSE_RELEASE, node, &in, sizeof(in), NULL), 0);
 }
 
+/* The next word to the kernel is this; another thread says it, so the loop may have nothing to do.
+ */
+static void
+expect_told(int what)
+{
+	uint64_t told = k.told;
+
+	while (k.told == told) {
+		ck_assert_int_ge(poll(&(struct pollfd){.fd = k.fd, .events = POLLIN}, 1, 5000), 0);
+		ck_assert(!take_reply());
+	}
+	ck_assert_int_eq(k.head.error, what);
+}
+
 /* ---- tests ---------------------------------------------------------------------------------- */
 
 START_TEST(test_init_says_how_we_work)
@@ -420,6 +436,41 @@ START_TEST(test_a_fresh_node_has_a_new_id_and_the_same_inode)
 	ck_assert_uint_eq(one.entry_valid + one.entry_valid_nsec, 0);
 	forget(one.nodeid, 1);
 	forget(two.nodeid, 1);
+}
+END_TEST
+
+/* Look up one of /numbers; returns its id. */
+static uint64_t
+lookup_number(uint64_t numbers_id, int n)
+{
+	char name[16];
+
+	(void)snprintf(name, sizeof(name), "%d", n);
+	return lookup(numbers_id, name)->nodeid;
+}
+
+START_TEST(test_the_oldest_of_too_many_names_is_taken_back)
+{
+	const struct fuse_notify_inval_entry_out *out = (const void *)k.body;
+	uint64_t numbers_id = lookup(FUSE_ROOT_ID, "numbers")->nodeid, ids[NAMES_MAX + 1];
+	struct fuse_figures figures;
+
+	for (int n = 0; n < NAMES_MAX; n++)
+		ids[n] = lookup_number(numbers_id, n + 1);
+	ck_assert_uint_eq(lookup_number(numbers_id, 1), ids[0]);
+	expect_silence();
+	ids[NAMES_MAX] = lookup_number(numbers_id, NAMES_MAX + 1);
+	expect_told(FUSE_NOTIFY_INVAL_ENTRY);
+	ck_assert_uint_eq(out->parent, numbers_id);
+	ck_assert_str_eq(k.body + sizeof(*out), "2");
+	/* in use, it is not forgotten, and is the same when it is looked up again */
+	ck_assert_uint_eq(lookup_number(numbers_id, 2), ids[1]);
+	expect_told(FUSE_NOTIFY_INVAL_ENTRY);
+	ck_assert_str_eq(k.body + sizeof(*out), "3");
+	forget(ids[2], 1);
+	fuse_door_figures(k.door, &figures);
+	ck_assert_uint_eq(
+		figures.nodes, 2 + NAMES_MAX); /* the root and its directory beside them */
 }
 END_TEST
 
@@ -529,11 +580,7 @@ START_TEST(test_poll_is_told_when_there_is_news)
 	ck_assert_int_eq(ask(FUSE_POLL, node, &in, sizeof(in), NULL), 0);
 	ck_assert_uint_eq(((const struct fuse_poll_out *)k.body)->revents & POLLIN, 0);
 	handle_push(stream_handle, "x", 1);
-	while (!k.told) { /* another thread tells, so the loop may have nothing to do */
-		ck_assert_int_ge(poll(&(struct pollfd){.fd = k.fd, .events = POLLIN}, 1, 5000), 0);
-		ck_assert(!take_reply());
-	}
-	ck_assert_int_eq(k.head.error, FUSE_NOTIFY_POLL);
+	expect_told(FUSE_NOTIFY_POLL);
 	ck_assert_uint_eq(wakeup->kh, 77);
 	ck_assert_int_eq(ask(FUSE_POLL, node, &in, sizeof(in), NULL), 0);
 	ck_assert_uint_eq(((const struct fuse_poll_out *)k.body)->revents & POLLIN, POLLIN);
@@ -662,6 +709,7 @@ main(void)
 	tcase_add_test(tc, test_a_file_has_its_exact_size);
 	tcase_add_test(tc, test_a_node_keeps_its_id_while_it_is_known);
 	tcase_add_test(tc, test_a_fresh_node_has_a_new_id_and_the_same_inode);
+	tcase_add_test(tc, test_the_oldest_of_too_many_names_is_taken_back);
 	tcase_add_test(tc, test_directories_that_stay_are_cached);
 	tcase_add_test(tc, test_a_conversation);
 	tcase_add_test(tc, test_a_bad_value_is_the_writes_error);

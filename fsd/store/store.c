@@ -32,7 +32,7 @@ on_job_done(struct lane_job *lane_job)
 	struct store_job *job = (struct store_job *)lane_job;
 
 	if (job->write && !job->is_quiet && !job->store->is_closing)
-		upkeep_after_write(job->store->upkeep);
+		upkeep_after_write(job->store->upkeep, job->cost_bytes);
 	job->finish(job);
 	free(job);
 }

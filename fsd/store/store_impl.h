@@ -94,6 +94,6 @@ void gate_count_list_free(struct gate_count_list *counts);
 /* upkeep.c: checkpoints and retention in the background.  Thread: core. */
 struct upkeep *upkeep_new(struct store *store);
 void upkeep_close(struct upkeep *upkeep); /* frees it when the loop turned once more */
-void upkeep_after_write(struct upkeep *upkeep);
+void upkeep_after_write(struct upkeep *upkeep, size_t bytes);
 
 #endif

@@ -6,11 +6,16 @@
  * asked for when the WAL has grown by CHECKPOINT_PAGES since the last one, which may have met a
  * reader that stays, as a job of its own, so that the group before it is acknowledged first.
  * Retention deletes a slice of at most SLICE_EVENTS rows per job, and asks for the next when that
- * one is done, so writes of others always come between. */
+ * one is done, so writes of others always come between.
+ *
+ * What a burst took of memory, here and in all who had to do with it, goes back to the system in
+ * the first second without one: the allocator keeps pages between others in use until it is told.
+ */
 #include "base/clock.h"
 #include "base/mem.h"
 #include "fsd/store/store_impl.h"
 
+#include <malloc.h>
 #include <stdlib.h>
 
 #define AFTER_WRITE_MS   1000
@@ -21,12 +26,15 @@
 #define TOO_OLD_MIN_MS   1000          /* what gets too old together goes together */
 #define TOO_OLD_MAX_MS   (3600 * 1000) /* the clock may be set */
 #define PAGE_BYTES       4096
+#define BURST_BYTES      (256 * 1024) /* written in a second */
 
 struct upkeep {
 	struct store *store;
 	uv_timer_t after_write, too_old;
 	int open_handles;
 	bool is_checkpointing, is_pruning;
+	bool was_burst;
+	size_t bytes;    /* written since the timer was set, roughly */
 	int stuck_pages; /* the last checkpoint had to leave in the log, for the sake of readers */
 	struct store_retention retention;
 	int64_t name_cursor; /* names looked at up to this id */
@@ -60,6 +68,31 @@ ask_checkpoint(struct upkeep *u)
 	u->is_checkpointing = true;
 	job = store_job_new(u->store, sizeof(*job), checkpoint_finish);
 	job->upkeep = checkpoint_run;
+	store_write(job);
+}
+
+/* ---- memory --------------------------------------------------------------------------------- */
+
+static void
+relax_run(struct store_job *job, struct writer *w)
+{
+	(void)job;
+	(void)sqlite3_db_release_memory(w->db.handle); /* always SQLITE_OK */
+	(void)malloc_trim(0);                          /* whether there was any */
+}
+
+static void
+relax_finish(struct store_job *job)
+{
+	(void)job;
+}
+
+static void
+relax(struct upkeep *u)
+{
+	struct store_job *job = store_job_new(u->store, sizeof(*job), relax_finish);
+
+	job->upkeep = relax_run;
 	store_write(job);
 }
 
@@ -386,9 +419,16 @@ static void
 on_after_write(uv_timer_t *timer)
 {
 	struct upkeep *u = timer->data;
+	bool is_burst = u->bytes >= BURST_BYTES;
 
 	ask_retention(u);
 	ask_checkpoint(u);
+	if (is_burst)
+		(void)uv_timer_start(timer, on_after_write, AFTER_WRITE_MS, 0); /* to see its end */
+	else if (u->was_burst)
+		relax(u);
+	u->was_burst = is_burst;
+	u->bytes = 0;
 }
 
 static void
@@ -398,8 +438,9 @@ on_too_old(uv_timer_t *timer)
 }
 
 void
-upkeep_after_write(struct upkeep *u)
+upkeep_after_write(struct upkeep *u, size_t bytes)
 {
+	u->bytes += bytes;
 	if (u->store->writer.wal_waiting >= u->stuck_pages + CHECKPOINT_PAGES)
 		ask_checkpoint(u);
 	if (!uv_is_active((uv_handle_t *)&u->after_write))

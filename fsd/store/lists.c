@@ -166,8 +166,8 @@ add_hook_branch(struct sbuf *sql, const struct event_query *q, const struct quer
 		"SELECT seq FROM (SELECT seq FROM execution WHERE hook_id = %" PRIu64
 		" AND seq BETWEEN %" PRIu64 " AND %" PRIu64 "%s ORDER BY seq%s LIMIT %zu)",
 		search->hook_id, plan->low, plan->high,
-		search->only_failed ? " AND status IN (3, 4, 5)" : "", q->descending ? " DESC" : "",
-		q->limit);
+		search->only_failed ? " AND " SQL_EXECUTION_FAILED : "",
+		q->descending ? " DESC" : "", q->limit);
 }
 
 static void

@@ -81,7 +81,7 @@ const char *const sql_text[SQL_COUNT] = {
 		" ON CONFLICT (seq, hook_id) DO UPDATE SET version = ?3, status = ?4,"
 		" attempts = ?5, started_ns = ?6, duration_ns = ?7, message = ?8, output = ?9,"
 		" error = ?10, due_ns = ?11, why = ?12, count = ?13, lane = ?14"
-		" WHERE status IN (0, 1, 6)",
+		" WHERE status < 2 OR status = 6",
 	[SQL_EXECUTIONS_OF_EVENT] = EXECUTION_COLUMNS "WHERE x.seq = ?1 ORDER BY x.hook_id",
 	[SQL_EXECUTION_GET] = EXECUTION_COLUMNS "WHERE x.seq = ?1 AND x.hook_id = ?2",
 	[SQL_EXECUTIONS_DELETE] = "DELETE FROM execution WHERE seq = ?1",

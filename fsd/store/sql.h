@@ -68,6 +68,9 @@ enum sql_id {
 
 extern const char *const sql_text[SQL_COUNT];
 
+/* An execution that failed, timed out or was interrupted: what the index execution_failed has. */
+#define SQL_EXECUTION_FAILED "status BETWEEN 3 AND 5"
+
 /* The columns event_from_row() reads, from event e JOIN name t LEFT JOIN name s. */
 #define SQL_EVENT_COLUMNS                                                                          \
 	"e.seq, e.status, t.text, s.text, e.created_ns, e.changed_ns, e.timestamp_ns, e.salt,"     \

@@ -136,6 +136,29 @@ START_TEST(every_kept_statement_is_valid)
 }
 END_TEST
 
+/* A table for each event or execution would cost more than the row. */
+START_TEST(what_an_event_costs_builds_no_table)
+{
+	static const enum sql_id often[] = {
+		SQL_EVENT_INSERT, SQL_EVENT_INSERT_ONCE, SQL_EVENT_FINISH, SQL_EXECUTION_PUT};
+	struct db db;
+
+	open_db(&db);
+	ck_assert_int_eq(schema_migrate(&db, schema_steps, schema_step_count()), 0);
+	for (size_t i = 0; i < sizeof(often) / sizeof(often[0]); i++) {
+		AUTO(free) char *sql = mem_printf("EXPLAIN %s", sql_text[often[i]]);
+		sqlite3_stmt *stmt;
+
+		ck_assert_int_eq(sqlite3_prepare_v2(db.handle, sql, -1, &stmt, NULL), SQLITE_OK);
+		while (sqlite3_step(stmt) == SQLITE_ROW)
+			ck_assert_str_ne(
+				(const char *)sqlite3_column_text(stmt, 1), "OpenEphemeral");
+		ck_assert_int_eq(sqlite3_finalize(stmt), SQLITE_OK);
+	}
+	db_close(&db);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -147,6 +170,7 @@ main(void)
 	tcase_add_test(tc, a_newer_database_is_refused);
 	tcase_add_test(tc, the_documented_tables_are_there);
 	tcase_add_test(tc, every_kept_statement_is_valid);
+	tcase_add_test(tc, what_an_event_costs_builds_no_table);
 	suite_add_tcase(suite, tc);
 	return suite_run(suite);
 }

@@ -4,6 +4,7 @@
  * forked while all are busy and there are fewer than cores.  One that was given something and has
  * been silent for SUSPECT_MS is passed over (it may hang in a C function), and a few more than
  * cores are allowed then, so that a hook that hangs for its whole timeout does not stop the others.
+ * Once it goes on, those that are too many end as soon as they have nothing to do.
  *
  * A hook that got its worker killed has a process of its own until it is edited, and checks share
  * one.  Both end with the last thing they have to do: what a broken script does to them hurts no
@@ -164,6 +165,24 @@ pool_place_check(struct workers *pool, struct check *check)
 		talk_check(w, id, check);
 }
 
+/* A process has nothing to do: of those, end as many as there are too many. */
+static void
+end_surplus(struct workers *pool, struct crew *crew)
+{
+	uint64_t now = uv_hrtime();
+	struct worker *w;
+	unsigned count = 0;
+
+	TAILQ_FOREACH (w, &crew->workers, link)
+		count += is_usable(w, WORKER_SHARED) && !is_suspect(pool, w, now);
+	for (w = TAILQ_FIRST(&crew->workers); w && count > pool->cores; w = TAILQ_NEXT(w, link)) {
+		if (!is_usable(w, WORKER_SHARED) || w->load > 0)
+			continue;
+		worker_lost(w, NULL);
+		count--;
+	}
+}
+
 void
 pool_release(struct workers *pool, struct slot *slot)
 {
@@ -175,6 +194,8 @@ pool_release(struct workers *pool, struct slot *slot)
 	slots_release(&pool->slots, slot);
 	if (w->load == 0 && w->use != WORKER_SHARED)
 		worker_lost(w, NULL);
+	else if (w->load == 0)
+		end_surplus(pool, w->crew);
 	if (pool->slots.used == 0) {
 		(void)uv_timer_stop(&pool->deadline); /* cannot fail */
 		pool->armed_ns = 0;

@@ -484,6 +484,31 @@ START_TEST(a_run_that_hangs_is_killed)
 }
 END_TEST
 
+START_TEST(processes_beyond_the_cores_end_when_they_are_idle)
+{
+	struct world *w = world_new(NULL);
+	struct job *one, *two;
+
+	w->pool->cores = 2;
+	one = run(w, "wait");
+	until_started(w, one);
+	two = run(w, "wait");
+	until_started(w, two);
+	ck_assert_uint_eq(workers_processes(w->pool), 2);
+	w->pool->cores = 1;
+	workers_cancel(w->pool, &two->run, RUN_INTERRUPTED);
+	while (workers_processes(w->pool) > 1)
+		(void)uv_run(&w->loop, UV_RUN_ONCE);
+	ck_assert(!one->is_done);
+	workers_cancel(w->pool, &one->run, RUN_INTERRUPTED);
+	until_done(w, 2);
+	run(w, "ok");
+	until_done(w, 3);
+	ck_assert_uint_eq(workers_processes(w->pool), 1);
+	world_free(w);
+}
+END_TEST
+
 START_TEST(others_pass_by_a_worker_that_hangs)
 {
 	struct world *w = world_new(NULL);
@@ -983,6 +1008,7 @@ make_suite(void)
 	tcase_add_test(t, restarts_are_bounded);
 	tcase_add_test(t, a_hook_that_crashed_runs_alone);
 	tcase_add_test(t, a_run_that_hangs_is_killed);
+	tcase_add_test(t, processes_beyond_the_cores_end_when_they_are_idle);
 	tcase_add_test(t, others_pass_by_a_worker_that_hangs);
 	tcase_add_test(t, last_words_are_heard);
 	tcase_add_test(t, nonsense_costs_the_worker);

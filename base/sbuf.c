@@ -33,23 +33,6 @@ sbuf_room(struct sbuf *b, size_t n)
 }
 
 void
-sbuf_add(struct sbuf *b, const void *data, size_t len)
-{
-	char *room = sbuf_room(b, len);
-
-	if (len)
-		memcpy(room, data, len);
-	b->len += len;
-	b->data[b->len] = '\0';
-}
-
-void
-sbuf_addc(struct sbuf *b, char c)
-{
-	sbuf_add(b, &c, 1);
-}
-
-void
 sbuf_addu(struct sbuf *b, uint64_t value)
 {
 	char digits[20];

@@ -26,16 +26,31 @@ sbuf_auto(struct sbuf *b)
 /* Make room for n more bytes and return where they go; the caller adds to len what it wrote. */
 char *sbuf_room(struct sbuf *b, size_t n);
 
-/* Append bytes, a string (inline, so that the length of a literal is known), a character, a decimal
- * number, formatted text.  What is written for each event does without the last, which costs ten
- * times as much as the others. */
-void sbuf_add(struct sbuf *b, const void *data, size_t len);
+/* Append bytes, a string, a character: inline, because a line is made of many small pieces, the
+ * lengths of which the compiler mostly knows. */
+static inline void
+sbuf_add(struct sbuf *b, const void *data, size_t len)
+{
+	char *room = b->len + len < b->cap ? b->data + b->len : sbuf_room(b, len);
+
+	if (len)
+		memcpy(room, data, len);
+	b->len += len;
+	room[len] = '\0';
+}
 static inline void
 sbuf_adds(struct sbuf *b, const char *s)
 {
 	sbuf_add(b, s, strlen(s));
 }
-void sbuf_addc(struct sbuf *b, char c);
+static inline void
+sbuf_addc(struct sbuf *b, char c)
+{
+	sbuf_add(b, &c, 1);
+}
+
+/* Append a decimal number, formatted text.  What is written for each event does without the latter,
+ * which costs ten times as much as anything else here. */
 void sbuf_addu(struct sbuf *b, uint64_t value);
 void sbuf_printf(struct sbuf *b, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 void sbuf_vprintf(struct sbuf *b, const char *fmt, va_list ap)

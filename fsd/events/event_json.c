@@ -29,7 +29,10 @@ add_time(struct sbuf *out, const char *name, int64_t ns)
 	if (ns == 0)
 		return;
 	clock_format(ns, text);
-	add_text(out, name, text);
+	add_name(out, name);
+	sbuf_addc(out, '"'); /* nothing in it needs to be escaped */
+	sbuf_adds(out, text);
+	sbuf_addc(out, '"');
 }
 
 static void

@@ -75,8 +75,8 @@ log_close(struct hook *hook)
 	log_file_close(TAKE(hook->log));
 }
 
-int
-hook_log_open(struct hook *hook, struct log_file **ret_log, struct err *err)
+static int
+open_file(struct hook *hook, struct err *err)
 {
 	struct hooks *hooks = hook->hooks;
 	AUTO(free) char *path = mem_printf("%s/hooks.log/%s.jsonl", hooks->state_dir, hook->label);
@@ -84,15 +84,26 @@ hook_log_open(struct hook *hook, struct log_file **ret_log, struct err *err)
 		.path = path, .max_bytes = LOG_MAX_BYTES, .grew = on_log_grew, .arg = hook};
 	int code;
 
+	if (hooks->log_count >= LOGS_MAX)
+		log_close(TAILQ_FIRST(&hooks->logs));
+	code = log_file_open(hooks->opt.files, &opt, &hook->log, err);
+	if (code == 0)
+		hooks->log_count++;
+	return code;
+}
+
+int
+hook_log_open(struct hook *hook, struct log_file **ret_log, struct err *err)
+{
+	struct hooks *hooks = hook->hooks;
+	int code;
+
 	if (hook->log) {
 		TAILQ_REMOVE(&hooks->logs, hook, log_link);
 	} else {
-		if (hooks->log_count >= LOGS_MAX)
-			log_close(TAILQ_FIRST(&hooks->logs));
-		code = log_file_open(hooks->opt.files, &opt, &hook->log, err);
+		code = open_file(hook, err);
 		if (code < 0)
 			return code;
-		hooks->log_count++;
 	}
 	TAILQ_INSERT_TAIL(&hooks->logs, hook, log_link);
 	*ret_log = hook->log;

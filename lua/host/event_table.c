@@ -64,18 +64,28 @@ add_fallback(lua_State *L, const char *type)
 	lua_setmetatable(L, -2);
 }
 
+static bool
+is_shortcut(const char *name)
+{
+	for (size_t i = 0; i < sizeof(shortcuts) / sizeof(shortcuts[0]); i++)
+		if (strcmp(shortcuts[i], name) == 0)
+			return true;
+	return false;
+}
+
 /* The data on top becomes event.data; its tables get their shortcuts. */
 static void
 set_data(lua_State *L, int event)
 {
 	int data = lua_gettop(L);
 
-	for (size_t i = 0; i < sizeof(shortcuts) / sizeof(shortcuts[0]); i++) {
-		lua_pushstring(L, shortcuts[i]);
-		lua_pushvalue(L, -1);
-		if (lua_rawget(L, data) == LUA_TTABLE)
-			lua_rawset(L, event);
-		lua_settop(L, data);
+	for (lua_pushnil(L); lua_next(L, data) != 0; lua_settop(L, data + 1)) {
+		if (!lua_istable(L, -1) || lua_type(L, -2) != LUA_TSTRING ||
+			!is_shortcut(lua_tostring(L, -2)))
+			continue;
+		lua_pushvalue(L, -2);
+		lua_insert(L, -2);
+		lua_rawset(L, event);
 	}
 	lua_setfield(L, event, "data");
 }

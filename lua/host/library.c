@@ -77,19 +77,31 @@ library_free(struct library *lib)
 	free(lib);
 }
 
+/* Whether path is lua/FOLDER/NAME.lua: asked for each global that a script has not, too. */
+static bool
+is_file(const char *path, const char *folder, const char *name)
+{
+	const char *const parts[] = {"lua/", folder, "/", name, ".lua"};
+
+	for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
+		size_t len = strlen(parts[i]);
+
+		if (strncmp(path, parts[i], len) != 0)
+			return false;
+		path += len;
+	}
+	return !*path;
+}
+
 bool
 library_push(lua_State *L, struct library *lib, const char *folder, const char *name)
 {
-	char path[128];
-
-	if ((size_t)snprintf(path, sizeof(path), "lua/%s/%s.lua", folder, name) >= sizeof(path))
-		return false;
 	for (size_t i = 0; i < lib->count; i++) {
 		const struct compiled *c = &lib->files[i];
 
-		if (strcmp(c->path, path) != 0)
+		if (!is_file(c->path, folder, name))
 			continue;
-		if (luaL_loadbufferx(L, c->code.data, c->code.len, path, "b") != LUA_OK)
+		if (luaL_loadbufferx(L, c->code.data, c->code.len, c->path, "b") != LUA_OK)
 			lua_error(L); /* memory: nothing else can be wrong with our own code */
 		return true;
 	}

@@ -35,14 +35,14 @@ allocate(void *arg, void *p, size_t old_bytes, size_t new_bytes)
 
 	if (new_bytes == 0) {
 		st->used_bytes -= held;
-		free(p);
+		blocks_free(&st->worker->blocks, p, held);
 		return NULL;
 	}
 	if (new_bytes > held && new_bytes - held > st->cap_bytes - st->used_bytes) {
 		st->is_refused = true;
 		return NULL;
 	}
-	q = realloc(p, new_bytes);
+	q = blocks_resize(&st->worker->blocks, p, held, new_bytes);
 	if (!q)
 		return NULL;
 	st->used_bytes += new_bytes - held;

@@ -433,6 +433,7 @@ worker_free(struct worker *w)
 	uv_close((uv_handle_t *)&w->sigchld, NULL);
 	(void)uv_run(&w->loop, UV_RUN_DEFAULT);
 	(void)uv_loop_close(&w->loop);
+	blocks_fini(&w->blocks);
 	free(w->home);
 	free(w);
 }

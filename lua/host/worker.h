@@ -12,6 +12,7 @@
 #define SLOTH_LUA_WORKER_H
 
 #include "base/frame.h"
+#include "lua/host/blocks.h"
 #include "lua/host/host.h"
 
 #include <sys/queue.h>
@@ -72,6 +73,7 @@ struct worker {
 	uv_loop_t loop;
 	struct link link;
 	struct library *library; /* borrowed: bytecode made before the fork */
+	struct blocks blocks;    /* of all states */
 	struct script *scripts;
 	struct state_list idle; /* least recently used first */
 	unsigned idle_count;

@@ -1,5 +1,8 @@
 /* Events and executions on their way in: append, finish, delete.
  *
+ * What comes many at once is put by statements of SQL_MANY rows: one that was begun finds the
+ * places in the tables and indexes once, and most rows stand beside the one before.
+ *
  * Rules kept by the statements themselves, so that no order of calls can break them: an id of a
  * sender is stored once (unique index), a final state is never overwritten (WHERE status), neither
  * of an event nor of an execution.  What the core may still change while the lane works (status,
@@ -11,7 +14,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define EVENT_COST_BYTES 256 /* of a row, beside its data */
+#define EVENT_COST_BYTES     256 /* of a row, beside its data */
+#define EVENT_PARAMETERS     18
+#define EXECUTION_PARAMETERS 14
 
 /* ---- append --------------------------------------------------------------------------------- */
 
@@ -32,7 +37,7 @@ struct append_job {
 };
 
 static int
-bind_event(struct writer *w, sqlite3_stmt *stmt, const struct event *ev)
+bind_event(struct writer *w, sqlite3_stmt *stmt, int at, const struct event *ev)
 {
 	bool has_data = ev->data && !(ev->data_len == 2 && memcmp(ev->data, "{}", 2) == 0);
 	int64_t type, stack = 0;
@@ -42,23 +47,24 @@ bind_event(struct writer *w, sqlite3_stmt *stmt, const struct event *ev)
 		rc = names_id(&w->names, &w->db, ev->stack, &stack);
 	if (rc < 0)
 		return rc;
-	bind_int(stmt, 1, (int64_t)ev->seq);
-	bind_int(stmt, 2, type);
-	bind_int_or_null(stmt, 3, stack);
-	bind_int(stmt, 4, ev->created_ns);
-	bind_int_or_null(stmt, 5, ev->timestamp_ns == ev->created_ns ? 0 : ev->timestamp_ns);
-	bind_int(stmt, 6, ev->salt);
-	bind_text(stmt, 7, ev->sender);
-	bind_text(stmt, 8, ev->sender_id);
-	bind_int_or_null(stmt, 9, (int64_t)ev->cause_seq);
-	bind_int_or_null(stmt, 10, ev->depth);
-	bind_int_or_null(stmt, 11, (int64_t)ev->replay_of);
-	bind_text(stmt, 12, ev->replay_hook);
-	bind_text(stmt, 13, ev->agent);
-	bind_text(stmt, 14, ev->run_id);
-	bind_text(stmt, 15, ev->severity);
-	bind_text(stmt, 16, ev->source);
-	bind_bytes(stmt, 17, has_data ? ev->data : NULL, has_data ? ev->data_len : 0);
+	bind_int(stmt, at++, (int64_t)ev->seq);
+	bind_int(stmt, at++, type);
+	bind_int_or_null(stmt, at++, stack);
+	bind_int(stmt, at++, ev->created_ns);
+	bind_int(stmt, at++, ev->created_ns); /* changed_ns */
+	bind_int_or_null(stmt, at++, ev->timestamp_ns == ev->created_ns ? 0 : ev->timestamp_ns);
+	bind_int(stmt, at++, ev->salt);
+	bind_text(stmt, at++, ev->sender);
+	bind_text(stmt, at++, ev->sender_id);
+	bind_int_or_null(stmt, at++, (int64_t)ev->cause_seq);
+	bind_int_or_null(stmt, at++, ev->depth);
+	bind_int_or_null(stmt, at++, (int64_t)ev->replay_of);
+	bind_text(stmt, at++, ev->replay_hook);
+	bind_text(stmt, at++, ev->agent);
+	bind_text(stmt, at++, ev->run_id);
+	bind_text(stmt, at++, ev->severity);
+	bind_text(stmt, at++, ev->source);
+	bind_bytes(stmt, at, has_data ? ev->data : NULL, has_data ? ev->data_len : 0);
 	return 0;
 }
 
@@ -79,34 +85,64 @@ note_dup(struct append_job *a, struct writer *w, struct event *ev)
 	return db_run(&w->db, stmt);
 }
 
+/* What has an id of its sender's may be there already, so it goes by itself. */
 static int
-append_one(struct append_job *a, struct writer *w, struct event *ev)
+append_once(struct append_job *a, struct writer *w, struct event *ev)
 {
-	bool once = ev->sender_id != NULL;
-	sqlite3_stmt *stmt = db_stmt(&w->db, once ? SQL_EVENT_INSERT_ONCE : SQL_EVENT_INSERT);
-	int rc = bind_event(w, stmt, ev);
+	sqlite3_stmt *stmt = db_stmt(&w->db, SQL_EVENT_INSERT_ONCE);
+	int rc = bind_event(w, stmt, 1, ev);
 
 	if (rc == 0)
 		rc = db_run(&w->db, stmt);
 	if (rc < 0)
 		return rc;
-	if ((int64_t)ev->seq > w->now.last_seq)
-		w->now.last_seq = (int64_t)ev->seq;
-	if (once && sqlite3_changes(w->db.handle) == 0)
+	if (sqlite3_changes(w->db.handle) == 0)
 		return note_dup(a, w, ev);
 	w->now.by_status[EVENT_PENDING]++;
 	return 0;
 }
 
 static int
+append_rows(struct writer *w, enum sql_id id, struct event **events, size_t count)
+{
+	sqlite3_stmt *stmt = db_stmt(&w->db, id);
+	int rc = 0;
+
+	for (size_t i = 0; i < count && rc == 0; i++)
+		rc = bind_event(w, stmt, 1 + (int)i * EVENT_PARAMETERS, events[i]);
+	if (rc == 0)
+		rc = db_run(&w->db, stmt);
+	if (rc == 0)
+		w->now.by_status[EVENT_PENDING] += (int64_t)count;
+	return rc;
+}
+
+static int
 append_write(struct store_job *job, struct writer *w)
 {
 	struct append_job *a = (struct append_job *)job;
+	struct event *rows[SQL_MANY];
+	size_t count = 0;
 	int rc = 0;
 
 	a->dup_count = 0;
-	for (size_t i = 0; i < a->count && rc == 0; i++)
-		rc = append_one(a, w, a->events[i]);
+	for (size_t i = 0; i < a->count && rc == 0; i++) {
+		struct event *ev = a->events[i];
+
+		if ((int64_t)ev->seq > w->now.last_seq)
+			w->now.last_seq = (int64_t)ev->seq;
+		if (ev->sender_id) {
+			rc = append_once(a, w, ev);
+			continue;
+		}
+		rows[count++] = ev;
+		if (count == SQL_MANY) {
+			rc = append_rows(w, SQL_EVENT_INSERT_MANY, rows, count);
+			count = 0;
+		}
+	}
+	for (size_t i = 0; i < count && rc == 0; i++)
+		rc = append_rows(w, SQL_EVENT_INSERT, &rows[i], 1);
 	return rc;
 }
 
@@ -178,34 +214,91 @@ has_run(const struct execution *ex)
 	return ex->status >= EXEC_SUCCESS && ex->status <= EXEC_INTERRUPTED;
 }
 
-int
-execution_put(struct writer *w, const struct execution *ex)
+static void
+bind_execution(sqlite3_stmt *stmt, int at, const struct execution *ex)
 {
-	sqlite3_stmt *stmt = db_stmt(&w->db, SQL_EXECUTION_PUT);
-	int rc;
+	bind_int(stmt, at++, (int64_t)ex->seq);
+	bind_int(stmt, at++, (int64_t)ex->hook_id);
+	bind_int(stmt, at++, ex->version);
+	bind_int(stmt, at++, ex->status);
+	bind_int(stmt, at++, ex->attempts);
+	bind_int(stmt, at++, ex->started_ns);
+	bind_int(stmt, at++, ex->duration_ns);
+	bind_text(stmt, at++, ex->message);
+	bind_text(stmt, at++, ex->output);
+	bind_text(stmt, at++, ex->error);
+	bind_int_or_null(stmt, at++, ex->status == EXEC_HELD ? ex->due_ns : 0);
+	bind_text(stmt, at++, ex->why);
+	bind_int_or_null(stmt, at++, ex->count > 1 ? ex->count : 0);
+	bind_int_or_null(stmt, at, is_final(ex->status) ? 0 : (int64_t)ex->lane);
+}
 
-	bind_int(stmt, 1, (int64_t)ex->seq);
-	bind_int(stmt, 2, (int64_t)ex->hook_id);
-	bind_int(stmt, 3, ex->version);
-	bind_int(stmt, 4, ex->status);
-	bind_int(stmt, 5, ex->attempts);
-	bind_int(stmt, 6, ex->started_ns);
-	bind_int(stmt, 7, ex->duration_ns);
-	bind_text(stmt, 8, ex->message);
-	bind_text(stmt, 9, ex->output);
-	bind_text(stmt, 10, ex->error);
-	bind_int_or_null(stmt, 11, ex->status == EXEC_HELD ? ex->due_ns : 0);
-	bind_text(stmt, 12, ex->why);
-	bind_int_or_null(stmt, 13, ex->count > 1 ? ex->count : 0);
-	bind_int_or_null(stmt, 14, is_final(ex->status) ? 0 : (int64_t)ex->lane);
-	rc = db_run(&w->db, stmt);
-	if (rc == 0 && sqlite3_changes(w->db.handle) > 0 && has_run(ex))
+static void
+count_run(struct writer *w, const struct execution *ex)
+{
+	if (has_run(ex))
 		writer_count_hook(w, &(struct hook_delta){
 					     .hook_id = ex->hook_id,
 					     .runs = 1,
 					     .failures = ex->status != EXEC_SUCCESS,
 					     .last_run_ns = ex->started_ns,
 				     });
+}
+
+int
+execution_put(struct writer *w, const struct execution *ex)
+{
+	sqlite3_stmt *stmt = db_stmt(&w->db, SQL_EXECUTION_PUT);
+	int rc;
+
+	bind_execution(stmt, 1, ex);
+	rc = db_run(&w->db, stmt);
+	if (rc == 0 && sqlite3_changes(w->db.handle) > 0)
+		count_run(w, ex);
+	return rc;
+}
+
+/* Most executions are recorded once, so they are put together as if none was there; if one was,
+ * SQLite undoes the statement and each is put by itself. */
+static int
+put_many(struct writer *w, const struct execution *const rows[SQL_MANY])
+{
+	sqlite3_stmt *stmt = db_stmt(&w->db, SQL_EXECUTION_PUT_MANY);
+	bool is_known;
+	int rc;
+
+	for (int i = 0; i < SQL_MANY; i++)
+		bind_execution(stmt, 1 + i * EXECUTION_PARAMETERS, rows[i]);
+	rc = db_run(&w->db, stmt);
+	is_known = rc < 0 && sqlite3_errcode(w->db.handle) == SQLITE_CONSTRAINT_PRIMARYKEY;
+	if (is_known)
+		rc = 0;
+	for (int i = 0; i < SQL_MANY && rc == 0; i++) {
+		if (is_known)
+			rc = execution_put(w, rows[i]);
+		else
+			count_run(w, rows[i]);
+	}
+	return rc;
+}
+
+static int
+put_executions(struct writer *w, const struct execution_list *executions)
+{
+	const struct execution *rows[SQL_MANY], *ex;
+	int rc = 0, count = 0;
+
+	STAILQ_FOREACH (ex, executions, link) {
+		rows[count++] = ex;
+		if (count < SQL_MANY)
+			continue;
+		rc = put_many(w, rows);
+		if (rc < 0)
+			return rc;
+		count = 0;
+	}
+	for (int i = 0; i < count && rc == 0; i++)
+		rc = execution_put(w, rows[i]);
 	return rc;
 }
 
@@ -244,14 +337,8 @@ static int
 finish_write(struct store_job *job, struct writer *w)
 {
 	struct finish_job *f = (struct finish_job *)job;
-	struct execution *ex;
-	int rc = 0;
+	int rc = put_executions(w, &f->executions);
 
-	STAILQ_FOREACH (ex, &f->executions, link) {
-		rc = execution_put(w, ex);
-		if (rc < 0)
-			return rc;
-	}
 	for (size_t i = 0; i < f->count && rc == 0; i++)
 		rc = finish_event(w, &f->items[i]);
 	return rc;

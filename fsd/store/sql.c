@@ -13,11 +13,20 @@ _Static_assert(EXEC_PENDING == 0 && EXEC_RUNNING == 1 && EXEC_SUCCESS == 2 && EX
 		       EXEC_TIMEOUT == 4 && EXEC_INTERRUPTED == 5 && EXEC_HELD == 6,
 	"status of executions as stored");
 
+#define EVENT_ROW "(?, 0, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 #define EVENT_INSERT                                                                               \
 	"INSERT INTO event (seq, status, type, stack, created_ns, changed_ns, timestamp_ns, salt," \
 	" sender, sender_id, cause_seq, depth, replay_of, replay_hook, agent, run_id, severity,"   \
-	" source, data) VALUES (?1, 0, ?2, ?3, ?4, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13,"    \
-	" ?14, ?15, ?16, ?17)"
+	" source, data) VALUES " EVENT_ROW
+
+#define EXECUTION_ROW "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+#define EXECUTION_INSERT                                                                           \
+	"INSERT INTO execution (seq, hook_id, version, status, attempts, started_ns,"              \
+	" duration_ns, message, output, error, due_ns, why, count, lane) VALUES " EXECUTION_ROW
+
+/* The rest of SQL_MANY rows. */
+#define FIVE_MORE(row) ", " row ", " row ", " row ", " row ", " row
+#define MORE(row)      FIVE_MORE(row) FIVE_MORE(row) FIVE_MORE(row)
 
 #define EVENT_FINISH "UPDATE event SET status = ?2, changed_ns = ?3, error = ?4 WHERE seq = ?1"
 
@@ -53,6 +62,7 @@ const char *const sql_text[SQL_COUNT] = {
 			   " AND NOT EXISTS (SELECT 1 FROM event WHERE type = id)"
 			   " AND NOT EXISTS (SELECT 1 FROM event WHERE stack = id)",
 	[SQL_EVENT_INSERT] = EVENT_INSERT,
+	[SQL_EVENT_INSERT_MANY] = EVENT_INSERT MORE(EVENT_ROW),
 	[SQL_EVENT_INSERT_ONCE] = EVENT_INSERT " ON CONFLICT (sender_id, sender)"
 					       " WHERE sender_id IS NOT NULL DO NOTHING",
 	[SQL_EVENT_BY_SENDER] = "SELECT seq FROM event WHERE sender_id = ?1 AND sender = ?2",
@@ -74,14 +84,12 @@ const char *const sql_text[SQL_COUNT] = {
 		" SELECT text FROM name WHERE id IN (SELECT id FROM used) ORDER BY text",
 	[SQL_EVENTS_FOR_PRUNE] = "SELECT seq, status, created_ns, changed_ns FROM event"
 				 " WHERE seq > ?1 ORDER BY seq LIMIT ?2",
-	[SQL_EXECUTION_PUT] =
-		"INSERT INTO execution (seq, hook_id, version, status, attempts, started_ns,"
-		" duration_ns, message, output, error, due_ns, why, count, lane)"
-		" VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)"
-		" ON CONFLICT (seq, hook_id) DO UPDATE SET version = ?3, status = ?4,"
-		" attempts = ?5, started_ns = ?6, duration_ns = ?7, message = ?8, output = ?9,"
-		" error = ?10, due_ns = ?11, why = ?12, count = ?13, lane = ?14"
-		" WHERE status < 2 OR status = 6",
+	[SQL_EXECUTION_PUT] = EXECUTION_INSERT
+	" ON CONFLICT (seq, hook_id) DO UPDATE SET version = ?3, status = ?4,"
+	" attempts = ?5, started_ns = ?6, duration_ns = ?7, message = ?8, output = ?9,"
+	" error = ?10, due_ns = ?11, why = ?12, count = ?13, lane = ?14"
+	" WHERE status < 2 OR status = 6",
+	[SQL_EXECUTION_PUT_MANY] = EXECUTION_INSERT MORE(EXECUTION_ROW),
 	[SQL_EXECUTIONS_OF_EVENT] = EXECUTION_COLUMNS "WHERE x.seq = ?1 ORDER BY x.hook_id",
 	[SQL_EXECUTION_GET] = EXECUTION_COLUMNS "WHERE x.seq = ?1 AND x.hook_id = ?2",
 	[SQL_EXECUTIONS_DELETE] = "DELETE FROM execution WHERE seq = ?1",

@@ -13,6 +13,7 @@ enum sql_id {
 	SQL_NAME_ADD,
 	SQL_NAME_PRUNE,
 	SQL_EVENT_INSERT,
+	SQL_EVENT_INSERT_MANY, /* SQL_MANY at once */
 	SQL_EVENT_INSERT_ONCE,
 	SQL_EVENT_BY_SENDER,
 	SQL_EVENT_BY_SENDER_ID,
@@ -27,6 +28,7 @@ enum sql_id {
 	SQL_EVENT_TYPES,
 	SQL_EVENTS_FOR_PRUNE,
 	SQL_EXECUTION_PUT,
+	SQL_EXECUTION_PUT_MANY, /* SQL_MANY at once, none of which is there */
 	SQL_EXECUTIONS_OF_EVENT,
 	SQL_EXECUTION_GET,
 	SQL_EXECUTIONS_DELETE,
@@ -65,6 +67,8 @@ enum sql_id {
 	SQL_QUICK_CHECK,
 	SQL_COUNT,
 };
+
+#define SQL_MANY 16
 
 extern const char *const sql_text[SQL_COUNT];
 

@@ -139,8 +139,8 @@ END_TEST
 /* A table for each event or execution would cost more than the row. */
 START_TEST(what_an_event_costs_builds_no_table)
 {
-	static const enum sql_id often[] = {
-		SQL_EVENT_INSERT, SQL_EVENT_INSERT_ONCE, SQL_EVENT_FINISH, SQL_EXECUTION_PUT};
+	static const enum sql_id often[] = {SQL_EVENT_INSERT, SQL_EVENT_INSERT_MANY,
+		SQL_EVENT_INSERT_ONCE, SQL_EVENT_FINISH, SQL_EXECUTION_PUT, SQL_EXECUTION_PUT_MANY};
 	struct db db;
 
 	open_db(&db);

@@ -220,6 +220,79 @@ START_TEST(counters_count_final_runs_once)
 }
 END_TEST
 
+/* Events 1 to MANY in one call, every ninth with an id of its sender's: the first is known then. */
+#define MANY 100
+static void
+append_many(struct fixture *f)
+{
+	struct event *events[MANY];
+
+	for (uint64_t i = 0; i < MANY; i++) {
+		AUTO(free) char *data = mem_printf("{\"n\":%d}", (int)i + 1);
+
+		events[i] = fixture_make(i + 1, "task.failed", data);
+		free(events[i]->sender_id);
+		events[i]->sender_id = i % 9 == 8 ? mem_strdup("same") : NULL;
+	}
+	f->waiting++;
+	store_append(f->store, events, MANY, fixture_dup, fixture_done, f);
+	for (size_t i = 0; i < MANY; i++)
+		event_unref(events[i]);
+	fixture_wait(f);
+}
+
+static void
+finish_many(struct fixture *f)
+{
+	struct execution_list list = STAILQ_HEAD_INITIALIZER(list);
+
+	for (uint64_t seq = 1; seq <= MANY; seq++) {
+		struct execution *ex = fixture_execution(seq, 5, EXEC_FAILED);
+
+		STAILQ_INSERT_TAIL(&list, ex, link);
+	}
+	f->waiting++;
+	store_finish(f->store, &list, NULL, 0, fixture_done, f);
+	fixture_wait(f);
+}
+
+/* What comes many at once is written by statements of many rows, with the same rules. */
+START_TEST(many_at_once_are_stored_like_one)
+{
+	struct fixture f;
+	struct loaded l;
+
+	fixture_open(&f);
+	ck_assert_int_eq(put(&f, 5, 1, 1, "return 1"), 0);
+	append_many(&f);
+	ck_assert_int_eq(f.code, 0);
+	ck_assert_int_eq(f.dups, 10);
+	ck_assert_uint_eq(f.first_seq, 9);
+	ck_assert_int_eq(
+		fixture_finish(&f, 40, fixture_execution(40, 5, EXEC_SUCCESS), EVENT_PENDING), 0);
+	finish_many(&f);
+	ck_assert_int_eq(f.code, 0);
+	for (uint64_t seq = 1; seq <= MANY; seq++) {
+		AUTO(free) char *data = mem_printf("{\"n\":%d}", (int)seq);
+		struct event *ev = fixture_get(&f, seq);
+		bool is_known = seq % 9 == 0 && seq > 9;
+
+		ck_assert(!ev == is_known);
+		if (!ev)
+			continue;
+		ck_assert_str_eq(ev->data, data);
+		ck_assert_int_eq(STAILQ_FIRST(&f.executions)->status,
+			seq == 40 ? EXEC_SUCCESS : EXEC_FAILED);
+		event_unref(ev);
+	}
+	load(&f, &l);
+	ck_assert_uint_eq(STAILQ_FIRST(&l.stats)->runs, MANY);
+	ck_assert_uint_eq(STAILQ_FIRST(&l.stats)->failures, MANY - 1);
+	forget(&l);
+	fixture_close(&f);
+}
+END_TEST
+
 START_TEST(a_renamed_hook_shows_its_new_name)
 {
 	struct loaded l;
@@ -585,6 +658,7 @@ main(void)
 	tcase_add_test(tc, a_version_stays_while_an_event_needs_it);
 	tcase_add_test(tc, a_removed_hook_keeps_its_history);
 	tcase_add_test(tc, counters_count_final_runs_once);
+	tcase_add_test(tc, many_at_once_are_stored_like_one);
 	tcase_add_test(tc, a_renamed_hook_shows_its_new_name);
 	tcase_add_test(tc, equal_sources_are_stored_once);
 	tcase_add_test(tc, an_empty_source_is_a_source);

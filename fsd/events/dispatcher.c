@@ -116,6 +116,7 @@ dispatcher_start(struct dispatcher *d, struct err *err)
 	store_held_fini(&left);
 	d->is_started = true;
 	d->backlog.unread += store_pending_count(d->rooms.store);
+	d->overtaking.unseen_seq = store_last_seq(d->rooms.store);
 	if (store_was_crashed(d->rooms.store))
 		d->last_life_seq = store_last_seq(d->rooms.store);
 	dispatcher_wake(d);

@@ -14,7 +14,10 @@
  *  3. Commits are in the order of seq, so what a page leaves out below its last event does not
  *     exist or is final.
  *
- *  4. A parked event (dispatcher_park.c) is no matter of this file: the read passes over it, and it
+ *  4. An event may be held above the horizon since it overtakes (dispatcher_overtake.c).  The read
+ *     that reaches it passes it over, in memory or gone meanwhile.
+ *
+ *  5. A parked event (dispatcher_park.c) is no matter of this file: the read passes over it, and it
  *     comes back by another way, whatever the horizon.  One that came back above the horizon and is
  *     in work again is pending in the store, so the page that reaches it has it, or had it when it
  *     was asked: an event that is in memory, or left it meanwhile, is passed over.
@@ -41,6 +44,7 @@ backlog_init(struct dispatcher *d)
 {
 	TAILQ_INIT(&d->order);
 	STAILQ_INIT(&d->unmatched);
+	STAILQ_INIT(&d->overtaking.unmatched);
 	STAILQ_INIT(&d->backlog.fresh);
 	d->backlog.is_behind = true;
 }
@@ -77,6 +81,7 @@ held_free(struct dispatcher *d, struct held *held)
 	HASH_DEL(d->by_seq, held);
 	TAILQ_REMOVE(&d->order, held, order);
 	park_note_left(d, held);
+	overtake_ends(d, held);
 	d->parking.resting -= held->is_resting;
 	d->held_count--;
 	d->held_bytes -= held->bytes;
@@ -101,22 +106,55 @@ enter(struct dispatcher *d, struct held *held)
 	d->held_bytes += held->bytes;
 }
 
-/* Takes: held, the next event above the horizon. */
 static void
-hold(struct dispatcher *d, struct held *held)
+enter_at_end(struct dispatcher *d, struct held *held)
 {
 	struct held *before = TAILQ_LAST(&d->order, held_order);
 
-	assert(held->ev->seq > d->backlog.horizon);
-	d->backlog.horizon = held->ev->seq;
 	enter(d, held);
 	while (before && before->ev->seq > held->ev->seq)
-		before = TAILQ_PREV(before, held_order, order); /* it was parked */
+		before = TAILQ_PREV(before, held_order, order); /* it was parked, or overtakes */
 	if (before)
 		TAILQ_INSERT_AFTER(&d->order, before, held, order);
 	else
 		TAILQ_INSERT_HEAD(&d->order, held, order);
+}
+
+/* All that is unfinished up to seq is in memory, or was. */
+static void
+advance(struct dispatcher *d, uint64_t seq)
+{
+	overtake_absorb(d, seq);
+	d->backlog.horizon = seq;
+}
+
+/* Takes: held, the next event above the horizon. */
+static void
+hold(struct dispatcher *d, struct held *held)
+{
+	assert(held->ev->seq > d->backlog.horizon);
+	advance(d, held->ev->seq);
+	enter_at_end(d, held);
 	STAILQ_INSERT_TAIL(&d->unmatched, held, link);
+}
+
+struct held *
+held_add(struct dispatcher *d, struct event *ev)
+{
+	struct held *held = held_new(event_ref(ev));
+
+	enter_at_end(d, held);
+	return held;
+}
+
+void
+held_give_back(struct dispatcher *d, struct held *held)
+{
+	assert(held->ev->seq > d->backlog.horizon);
+	held_free(d, held);
+	d->backlog.unread++;
+	d->backlog.is_behind = true;
+	d->backlog.is_fresh_whole = false; /* the answer on its way need not have it */
 }
 
 struct held *
@@ -152,6 +190,13 @@ backlog_has_room(const struct dispatcher *d, size_t aside)
 	return count == 0 || (count < d->buffer && d->held_bytes < DISPATCHER_BYTES_MAX);
 }
 
+bool
+backlog_has_extra_room(const struct dispatcher *d)
+{
+	return d->held_count < d->buffer + d->buffer / 4 &&
+	       d->held_bytes < DISPATCHER_BYTES_MAX + DISPATCHER_BYTES_MAX / 4;
+}
+
 /* Keep an announced event until the read comes back, or give up on keeping them. */
 static void
 keep_fresh(struct dispatcher *d, struct event *ev)
@@ -181,6 +226,8 @@ dispatcher_add(struct dispatcher *d, struct event *ev)
 		return;
 	if (!b->is_behind && backlog_has_room(d, 0)) {
 		hold(d, held_new(event_ref(ev)));
+	} else if (overtake(d, ev)) {
+		return;
 	} else if (b->is_reading) {
 		keep_fresh(d, ev);
 		return; /* the read's end looks again */
@@ -211,16 +258,18 @@ settle_fresh(struct dispatcher *d, bool is_kept)
 	b->fresh_count = 0;
 }
 
-/* Hold a page, each event with what an earlier life recorded of it. */
+/* Hold a page, each event with what an earlier life recorded of it.  Returns how many events it
+ * had; those that overtook were not unread. */
 static size_t
 hold_page(struct dispatcher *d, struct event_list *events, struct execution_list *executions)
 {
+	struct backlog *b = &d->backlog;
 	struct event *ev;
 	struct execution *ex;
 	size_t count = 0;
 
 	for (; (ev = STAILQ_FIRST(events)); count++) {
-		bool is_known = held_find(d, ev->seq) || park_is_stale(d, ev->seq, d->backlog.read);
+		bool is_known = held_find(d, ev->seq) || park_is_stale(d, ev->seq, b->read);
 		struct held *held = is_known ? NULL : held_new(ev);
 
 		STAILQ_REMOVE_HEAD(events, link);
@@ -231,10 +280,11 @@ hold_page(struct dispatcher *d, struct event_list *events, struct execution_list
 			execution_free(ex);
 		}
 		if (held) {
+			b->unread -= b->unread > 0;
 			hold(d, held);
 			continue;
 		}
-		d->backlog.horizon = ev->seq;
+		advance(d, ev->seq);
 		event_unref(ev);
 	}
 	return count;
@@ -260,12 +310,11 @@ on_page(void *arg, int code, struct event_list *events, struct execution_list *e
 	}
 	count = hold_page(d, events, executions);
 	park_read_ends(d);
-	b->unread -= count < b->unread ? count : b->unread;
 	is_end = code == 0 && count < b->page;
 	if (is_end) {
 		b->unread = b->is_fresh_whole ? 0 : b->unread;
 		if (b->horizon < b->read_target)
-			b->horizon = b->read_target;
+			advance(d, b->read_target);
 		b->is_behind = !b->is_fresh_whole;
 	}
 	settle_fresh(d, is_end);
@@ -276,13 +325,15 @@ void
 backlog_refill(struct dispatcher *d)
 {
 	struct backlog *b = &d->backlog;
+	/* What rests may wait for an event that was not read yet, and cannot be parked then. */
+	size_t active = d->held_count - d->parking.resting;
 
 	if (!b->is_behind || b->is_reading || d->is_draining || d->is_retrying)
 		return;
 	/* Half empty at least, so that a page is worth its trip. */
-	if (d->held_count > d->buffer / 2 || d->held_bytes > DISPATCHER_BYTES_MAX / 2)
+	if (active > d->buffer / 2 || d->held_bytes > DISPATCHER_BYTES_MAX / 2)
 		return;
-	b->page = d->buffer - d->held_count;
+	b->page = d->buffer - active;
 	if (b->page > PAGE_MAX)
 		b->page = PAGE_MAX;
 	b->read_target = b->newest_announced;
@@ -297,6 +348,7 @@ backlog_fini(struct dispatcher *d)
 {
 	struct held *held, *next;
 
+	overtake_fini(d);
 	settle_fresh(d, false);
 	for (held = TAILQ_FIRST(&d->order); held; held = next) {
 		next = TAILQ_NEXT(held, order);

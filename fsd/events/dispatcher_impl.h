@@ -2,6 +2,7 @@
  *
  *	dispatcher.c          life, the turn, what others ask
  *	dispatcher_backlog.c  which unfinished events are held in memory, which wait in the store
+ *	dispatcher_overtake.c which of those that come need not wait there
  *	dispatcher_jobs.c     matching, queues, invocations
  *	dispatcher_hold.c     gates, retries: what runs now, later, or not at all
  *	dispatcher_lanes.c    order_by: one after the other
@@ -13,6 +14,7 @@
 #define SLOTH_EVENTS_DISPATCHER_IMPL_H
 
 #include "fsd/events/dispatcher.h"
+#include "fsd/events/dispatcher_backlog.h"
 #include "fsd/events/dispatcher_rest.h"
 #include "fsd/hooks/gate.h"
 #include "fsd/hooks/hooks.h"
@@ -68,23 +70,23 @@ struct held {
 	unsigned resting; /* of those */
 	unsigned unsaved; /* jobs whose result is not in the store yet */
 	size_t bytes;
-	bool is_resting;             /* all that is open rests */
-	bool is_parking;             /* leaves with the next admission, or the one on its way */
-	bool is_leaving;             /* is in the one on its way */
-	bool is_marked, was_marked;  /* parked as the store knows it; ever */
+	bool is_resting;            /* all that is open rests */
+	bool is_parking;            /* leaves with the next admission, or the one on its way */
+	bool is_leaving;            /* is in the one on its way */
+	bool is_marked, was_marked; /* parked as the store knows it; ever */
+	bool is_overtaking, has_overtaken;
 	TAILQ_ENTRY(held) order;     /* all that are held, by seq */
 	TAILQ_ENTRY(held) park_link; /* in d->parking or d->parking_saving */
 	STAILQ_ENTRY(held) link;     /* unmatched, then ended; or fresh */
 	UT_hash_handle hh;
 };
-/* Lists of them. */
-STAILQ_HEAD(held_list, held);
 
 /* Jobs of one hook, in the order of their events. */
 struct hook_queue {
 	struct dispatcher *owner;
 	uint64_t hook_id;
 	struct job_list waiting;
+	size_t length; /* of waiting */
 	unsigned running;
 	bool is_ready; /* in a level of d->ready */
 	unsigned level;
@@ -110,21 +112,6 @@ struct rate {
 	uint64_t count[RATE_SECONDS];
 };
 
-/* What of the unfinished events is where: see dispatcher_backlog.c. */
-struct backlog {
-	uint64_t horizon;          /* everything unfinished up to here is held */
-	uint64_t newest_announced; /* highest seq given to dispatcher_add */
-	uint64_t read_target;      /* newest_announced when the read was asked */
-	uint64_t unread;           /* announced and neither held nor fresh, as far as known */
-	bool is_behind;            /* there may be unfinished events above the horizon */
-	bool is_reading;
-	uint64_t read;       /* its number: park_read_begins */
-	bool is_fresh_whole; /* fresh has every event announced since the read was asked */
-	size_t page;         /* events asked for */
-	unsigned fresh_count;
-	struct held_list fresh;
-};
-
 struct dispatcher {
 	uv_loop_t *loop;
 	struct dispatcher_rooms rooms;
@@ -138,6 +125,7 @@ struct dispatcher {
 	struct held_order order;
 	size_t held_count, held_bytes;
 	struct backlog backlog;
+	struct overtaking overtaking;
 	uint64_t last_life_seq; /* events up to here may have begun before a crash; 0: no crash */
 
 	struct held_list unmatched; /* wait for the barrier, by seq */
@@ -174,25 +162,6 @@ void dispatcher_wake(struct dispatcher *d);
 /* Turns wait a second: the store failed. */
 void dispatcher_retry_later(struct dispatcher *d);
 
-/* ---- dispatcher_backlog.c ------------------------------------------------------------------- */
-
-/* Nothing is known yet: behind from the first event on. */
-void backlog_init(struct dispatcher *d);
-/* Read on when there is something to read and room for it. */
-void backlog_refill(struct dispatcher *d);
-/* Let go of a final or parked event. */
-void held_free(struct dispatcher *d, struct held *held);
-/* The event in memory; NULL: it is not. */
-struct held *held_find(struct dispatcher *d, uint64_t seq);
-/* Take an event into memory that was parked; it is not matched again.  Takes: the reference. */
-struct held *held_bring(struct dispatcher *d, struct event *ev);
-/* Whether every event up to seq has been matched, those apart that were parked. */
-bool backlog_is_matched(const struct dispatcher *d, uint64_t seq);
-/* Room for one more beside what is held and set aside.  One is always allowed, however large. */
-bool backlog_has_room(const struct dispatcher *d, size_t aside);
-/* Let go of all events, final or not. */
-void backlog_fini(struct dispatcher *d);
-
 /* ---- dispatcher_jobs.c ---------------------------------------------------------------------- */
 
 /* An execution in the store becomes a job: one that has its result, or JOB_RECORDED.  Takes: the
@@ -212,6 +181,10 @@ void job_ready(struct dispatcher *d, struct job *job);
 void job_launch(struct dispatcher *d, struct job *job);
 /* It has its result. */
 void job_settle(struct dispatcher *d, struct job *job, enum exec_status status);
+/* Whether a hook that matches an event is to run for it: a replay may be for one alone. */
+bool event_is_for(const struct event *ev, const struct hook_code *code);
+/* Jobs of the hook that wait for a worker. */
+size_t queue_length(const struct dispatcher *d, uint64_t hook_id);
 /* The rules of its hook. */
 const struct hook_rules *job_rules(const struct job *job);
 /* Replace one of its texts.  Takes: text. */

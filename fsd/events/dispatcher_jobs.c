@@ -178,11 +178,27 @@ queue_update(struct dispatcher *d, struct hook_queue *queue)
 }
 
 static struct hook_queue *
-queue_of(struct dispatcher *d, uint64_t hook_id)
+queue_find(const struct dispatcher *d, uint64_t hook_id)
 {
 	struct hook_queue *queue;
 
 	HASH_FIND(hh, d->queues, &hook_id, sizeof(hook_id), queue);
+	return queue;
+}
+
+size_t
+queue_length(const struct dispatcher *d, uint64_t hook_id)
+{
+	const struct hook_queue *queue = queue_find(d, hook_id);
+
+	return queue ? queue->length : 0;
+}
+
+static struct hook_queue *
+queue_of(struct dispatcher *d, uint64_t hook_id)
+{
+	struct hook_queue *queue = queue_find(d, hook_id);
+
 	if (queue)
 		return queue;
 	queue = NEW(struct hook_queue);
@@ -210,6 +226,7 @@ job_ready(struct dispatcher *d, struct job *job)
 	job->stage = JOB_QUEUED;
 	job->queue = queue_of(d, job->ex.hook_id);
 	STAILQ_INSERT_TAIL(&job->queue->waiting, job, link);
+	job->queue->length++;
 	queue_update(d, job->queue);
 	dispatcher_wake(d);
 }
@@ -341,6 +358,7 @@ jobs_start(struct dispatcher *d)
 		if (queue->running >= concurrency(d, job->run.code))
 			continue; /* the limit went down meanwhile */
 		STAILQ_REMOVE_HEAD(&queue->waiting, link);
+		queue->length--;
 		job->stage = JOB_RUNNING;
 		queue->running++;
 		d->running++;
@@ -409,6 +427,12 @@ job_begin(struct dispatcher *d, struct job *job)
 		job_ready(d, job);
 }
 
+bool
+event_is_for(const struct event *ev, const struct hook_code *code)
+{
+	return !ev->replay_hook || strcmp(ev->replay_hook, code->label) == 0;
+}
+
 static void
 on_match(void *arg, struct hook_code *code)
 {
@@ -417,7 +441,7 @@ on_match(void *arg, struct hook_code *code)
 	struct event *ev = m->held->ev;
 	struct job *job;
 
-	if (ev->replay_hook && strcmp(ev->replay_hook, code->label) != 0)
+	if (!event_is_for(ev, code))
 		return;
 	if (has_job(m->held, code->hook_id))
 		return; /* known from an earlier life */
@@ -509,33 +533,54 @@ is_busy(const struct dispatcher *d)
 	return d->running > 0 || d->queues || !save_is_idle(d) || !admit_is_idle(d);
 }
 
-void
-jobs_match(struct dispatcher *d)
+static void
+match(struct dispatcher *d, struct held *held)
 {
-	struct matching m = {.d = d};
+	struct matching m = {.d = d, .held = held};
 
-	for (unsigned i = 0; (m.held = STAILQ_FIRST(&d->unmatched)) && !d->is_draining; i++) {
+	held->open++; /* not over before it was matched whole */
+	hooks_match(d->rooms.hooks, held->ev, on_match, &m);
+	step_matched(d->rooms.log, held->ev, add_labels, held);
+	jobs_resume(d, held, false);
+	held->open--;
+	if (!STAILQ_EMPTY(&held->jobs) && held->open)
+		held->ev->status = EVENT_PROCESSING;
+	if (held->open == 0)
+		save_ended(d, held);
+	else
+		park_look(d, held);
+}
+
+/* Those in their order, a part of them in each turn. */
+static void
+match_unmatched(struct dispatcher *d)
+{
+	struct held *held;
+
+	for (unsigned i = 0; (held = STAILQ_FIRST(&d->unmatched)); i++) {
 		if (d->open_jobs >= d->buffer && is_busy(d))
 			return; /* results wake us */
-		if (!hooks_are_settled(d->rooms.hooks, m.held->ev->seq))
+		if (!hooks_are_settled(d->rooms.hooks, held->ev->seq))
 			return; /* hooks_on_settled wakes us */
 		if (i == MATCH_TURN_MAX) {
 			dispatcher_wake(d);
 			return;
 		}
 		STAILQ_REMOVE_HEAD(&d->unmatched, link);
-		m.held->open++; /* not over before it was matched whole */
-		hooks_match(d->rooms.hooks, m.held->ev, on_match, &m);
-		step_matched(d->rooms.log, m.held->ev, add_labels, m.held);
-		jobs_resume(d, m.held, false);
-		m.held->open--;
-		if (!STAILQ_EMPTY(&m.held->jobs) && m.held->open)
-			m.held->ev->status = EVENT_PROCESSING;
-		if (m.held->open == 0)
-			save_ended(d, m.held);
-		else
-			park_look(d, m.held);
+		match(d, held);
 	}
+}
+
+void
+jobs_match(struct dispatcher *d)
+{
+	struct held *held;
+
+	if (d->is_draining)
+		return;
+	match_unmatched(d);
+	while ((held = overtake_next(d)))
+		match(d, held);
 }
 
 void

@@ -127,10 +127,12 @@ park_update(struct dispatcher *d, struct held *held)
 	if (is_resting == held->is_resting)
 		return;
 	held->is_resting = is_resting;
-	if (is_resting)
-		d->parking.resting++;
-	else
+	if (!is_resting) {
 		d->parking.resting--;
+		return;
+	}
+	d->parking.resting++;
+	overtake_ends(d, held);
 }
 
 void
@@ -355,7 +357,7 @@ park_note_left(struct dispatcher *d, const struct held *held)
 {
 	struct seq_entry *entry;
 
-	if (!held->was_marked || !d->parking.reads)
+	if ((!held->was_marked && !held->has_overtaken) || !d->parking.reads)
 		return;
 	HASH_FIND(hh, d->parking.left, &held->ev->seq, sizeof(held->ev->seq), entry);
 	if (!entry) {
@@ -486,7 +488,8 @@ park_read(struct dispatcher *d)
 	int64_t now_ns = clock_steady_ns();
 	struct lot *lot, *next;
 
-	if (!d->parking.is_read_due || d->is_draining || d->is_retrying || !backlog_has_room(d, 0))
+	if (!d->parking.is_read_due || d->is_draining || d->is_retrying ||
+		!backlog_has_extra_room(d))
 		return;
 	d->parking.is_read_due = false;
 	HASH_ITER (hh, d->parking.lots, lot, next) {

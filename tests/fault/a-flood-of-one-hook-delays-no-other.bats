@@ -67,3 +67,22 @@ flood_hook() {
 	[ "$(count_of 2)" -lt 2000 ]
 	[ "$(cat "$MNT/events/queue/held")" = 0 ]
 }
+
+@test "a hook that cannot keep up, with more behind it than memory holds, delays no other" {
+	local id
+	stop_fsd
+	start_fsd --set event_buffer=1000 --set workers=8
+	add_hook slow <<<'return { event_type = "slow.x", execute = function() sleep(0.05) return true end }'
+	add_hook other <<<'return { event_type = "other.x", execute = function() return true end }'
+	add_hook held <<<'return { event_type = "held.x", rate = "1000/s", execute = function() return true end }'
+	loadgen --mount "$MNT" --mode bulk --batch 500 --count 5000 --type slow.x >/dev/null
+	for type in other.x held.x other.x held.x; do
+		id=$(emit "$type")
+		[ "$(timeout 100 cat "$MNT/events/$id/wait")" = completed ]
+	done
+	# slow.x takes more than two minutes
+	[ "$(cat "$MNT/events/queue/depth")" -gt 3000 ]
+	rm "$MNT/hooks/slow.lua"
+	wait_for 20 '[ "$(cat "$MNT/events/queue/depth")" = 0 ]'
+	[ "$(query "SELECT count(DISTINCT seq), count(*) FROM execution x JOIN hook h ON h.id = x.hook_id WHERE h.name = 'slow'")" = "5000|5000" ]
+}

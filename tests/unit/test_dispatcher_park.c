@@ -1,5 +1,5 @@
 /* fsd/events/dispatcher_park.c: what rests leaves memory, and comes back when it must. */
-#include "tests/unit/dispatcher_rig.h"
+#include "tests/unit/dispatcher_random.h"
 
 #define HOUR_NS (INT64_C(3600) * NS_PER_S)
 
@@ -244,14 +244,6 @@ END_TEST
 
 /* ---- whatever the order --------------------------------------------------------------------- */
 
-/* A generator of our own, so that a failing seed can be run again anywhere. */
-static unsigned
-pick(uint64_t *state, unsigned below)
-{
-	*state = *state * 6364136223846793005u + 1442695040888963407u;
-	return (unsigned)(*state >> 33) % below;
-}
-
 static uint64_t gate_state;
 
 static void
@@ -273,58 +265,7 @@ decide_any(struct hooks *hooks, const struct event *ev, enum gate_moment moment,
 		decision->recall_seq = 0;
 }
 
-static void
-end_one(struct world *w, uint64_t *state)
-{
-	size_t at = pick(state, (unsigned)w->workers.count);
-	bool fails = w->workers.runs[at]->code->rules->retries && pick(state, 3) == 0;
-
-	run_end(w, at, fails ? EXEC_FAILED : EXEC_SUCCESS, fails ? "bad luck" : NULL);
-}
-
-/* One random step of the world: commits, announcements behind them, answers early or late. */
-static void
-random_step(struct world *w, uint64_t *state, size_t *announced, size_t total)
-{
-	struct store *store = &w->store;
-	size_t reads = store->held_read_count;
-	size_t read = reads ? pick(state, (unsigned)reads) : 0;
-
-	switch (pick(state, 10)) {
-	case 0:
-	case 1:
-		if (store->count < total)
-			commit(w, pick(state, 3) ? "h.h" : "o.o");
-		break;
-	case 2:
-	case 3:
-		if (*announced < store->count)
-			dispatcher_add(w->d, store->events[(*announced)++]);
-		break;
-	case 4:
-		if (store->read_done && !store->is_read_made)
-			read_make(w);
-		break;
-	case 5:
-		if (store->read_done)
-			read_answer(w, 0);
-		break;
-	case 6:
-		(void)commit_answer(w);
-		break;
-	case 7:
-		if (reads && !store->held_reads[read].is_made)
-			held_read_make(w, read);
-		break;
-	case 8:
-		if (reads)
-			held_read_answer(w, read);
-		break;
-	default:
-		if (w->workers.count)
-			end_one(w, state);
-	}
-}
+static const char *const types[] = {"h.h", "h.h", "o.o"};
 
 /* The hooks: one with a gate, one that keeps order and tries again, one with all of it, a plain
  * one.
@@ -376,7 +317,7 @@ START_TEST(parking_loses_and_doubles_nothing)
 		dispatcher_set_buffer(w->d, buffer);
 		ck_assert_int_eq(dispatcher_start(w->d, NULL), 0);
 		for (unsigned step = 0; step < 2000; step++) {
-			random_step(w, &state, &announced, (life + 1) * total / 3);
+			random_step(w, &state, &announced, (life + 1) * total / 3, types);
 			if (pick(&state, 2))
 				(void)uv_run(&w->loop, UV_RUN_NOWAIT);
 		}

@@ -71,6 +71,7 @@ struct release_parts {
 	int64_t created_ns;
 	uid_t uid;
 	gid_t gid;
+	bool is_alone;
 	char *source; /* taken; NULL: in the store */
 	size_t source_len;
 };
@@ -79,7 +80,8 @@ struct release *release_add(struct hook *hook, const struct release_parts *parts
 /* The meta column of the store: effective settings for people and views, "script" with what the
  * script says, and whose file it was.  write returns owned. */
 char *release_meta_write(const struct release_parts *parts, const char *script);
-/* Fills the owner in parts and what the settings were; types are not in it. */
+/* Fills the owner in parts, whether it runs alone, and what the settings were; types are not in it.
+ */
 int release_meta_read(const char *meta, struct release_parts *parts,
 	struct hook_settings *ret_settings, char **ret_script, struct err *err) MUST_USE;
 

@@ -128,7 +128,7 @@ void hooks_explain(struct hooks *hooks, const struct event *ev, hook_stance_fn *
 /* "matches", "other-type", ... */
 const char *hook_stance_name(enum hook_stance_kind kind);
 
-/* code->is_alone was set: the hook's status says so. */
+/* code->is_alone was set: the hook's status says so, and it outlives a restart. */
 void hooks_note_alone(struct hooks *hooks, const struct hook_code *code);
 
 /* The barrier: true when no registration begun before seq is still loading.  `settled` of

@@ -282,6 +282,8 @@ restore_span(struct hooks *hooks, const struct hook_version *v)
 	hook_span_add(hook, &parts);
 }
 
+/* A version that cannot be read, by a program that is older perhaps, keeps nobody from starting:
+ * the file is loaded as a new one, and what the old one was to do ends as `removed`. */
 static int
 restore_version(struct hooks *hooks, const struct hook_version *v, struct err *err)
 {
@@ -317,6 +319,7 @@ restore(struct hooks *hooks, struct err *err)
 	struct hook_stats_list stats = STAILQ_HEAD_INITIALIZER(stats);
 	struct hook_version *v;
 	struct hook_stats *s;
+	struct err bad = {0};
 	int code = store_load_hooks(hooks->opt.store, &versions, &stats, err);
 
 	if (code == 0)
@@ -334,8 +337,8 @@ restore(struct hooks *hooks, struct err *err)
 	}
 	while ((v = STAILQ_FIRST(&versions))) {
 		STAILQ_REMOVE_HEAD(&versions, link);
-		if (code == 0)
-			code = restore_version(hooks, v, err);
+		if (code == 0 && restore_version(hooks, v, &bad) != 0)
+			log_write(hooks->opt.log, LOG_LEVEL_ERROR, "%s", bad.msg);
 		hook_version_free(v);
 	}
 	return code;

@@ -23,6 +23,7 @@
 #include "fsd/hooks/hooks.h"
 #include "fsd/hooks/latency.h"
 #include "fsd/hooks/settings.h"
+#include "fsd/store/hook_store.h"
 #include "fsd/tree/log_file.h"
 #include "fsd/tree/source.h"
 

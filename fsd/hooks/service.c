@@ -141,11 +141,11 @@ on_apply_ready(void *arg, int code, const struct err *err)
 		hook_effective(hook, hook->script, &settings, NULL) == 0) {
 		struct release_parts parts = {.uid = from->uid,
 			.gid = from->gid,
+			.is_alone = from->is_alone, /* it is the same script */
 			.source = mem_strndup(from->source, from->source_len),
 			.source_len = from->source_len};
 
 		put(hook, &parts, &settings);
-		hook->current->code.is_alone = from->is_alone; /* it is the same script */
 		take_settings(hook, &settings);
 	}
 	hook_changed(hook, "status");
@@ -233,7 +233,15 @@ void
 hooks_note_alone(struct hooks *hooks, const struct hook_code *code)
 {
 	struct hook *hook = hook_find_id(hooks, code->hook_id);
+	AUTO(free) char *meta = NULL;
 
-	if (hook)
-		hook_changed(hook, "status");
+	if (!hook || !hook->current || &hook->current->code != code)
+		return; /* an edit came first */
+	meta = release_meta_write(&(struct release_parts){.settings = &hook->settings,
+					  .uid = code->uid,
+					  .gid = code->gid,
+					  .is_alone = true},
+		hook->script);
+	store_put_meta(hooks->opt.store, code->hook_id, code->version, meta, on_stored, hook);
+	hook_changed(hook, "status");
 }

@@ -250,6 +250,7 @@ fill_code(struct hook_code *code, const struct hook *hook, const struct release_
 		.timeout_ms = s->timeout_ms,
 		.memory_bytes = s->memory_bytes,
 		.concurrency = s->concurrency,
+		.is_alone = parts->is_alone,
 	};
 }
 
@@ -383,8 +384,8 @@ release_meta_write(const struct release_parts *parts, const char *script)
 		s->timeout_ms, s->memory_bytes, s->concurrency);
 	sbuf_printf(&out, ",\"filter\":%s,\"rules\":", s->rules.has_filter ? "true" : "false");
 	hook_rules_json(&s->rules, &out);
-	sbuf_printf(&out, ",\"uid\":%u,\"gid\":%u,\"script\":", (unsigned)parts->uid,
-		(unsigned)parts->gid);
+	sbuf_printf(&out, ",\"uid\":%u,\"gid\":%u,\"alone\":%s,\"script\":", (unsigned)parts->uid,
+		(unsigned)parts->gid, parts->is_alone ? "true" : "false");
 	sbuf_jsons(&out, script);
 	sbuf_addc(&out, '}');
 	return sbuf_take(&out);
@@ -439,6 +440,7 @@ release_meta_read(const char *meta, struct release_parts *parts, struct hook_set
 	rules = (struct hook_rules){0};
 	parts->uid = (uid_t)uid;
 	parts->gid = (gid_t)gid;
+	parts->is_alone = json_is_true(json_object_get(root, "alone"));
 	*ret_script = member(root, "script");
 	json_decref(root);
 	return 0;

@@ -3,6 +3,8 @@
  * A version is never changed but for the end of its interval, and the source of equal versions is
  * stored once: what an editor saves ten times costs one copy.  Equal means equal bytes; the hash
  * only finds candidates. */
+#include "fsd/store/hook_store.h"
+
 #include "base/auto.h"
 #include "base/mem.h"
 #include "fsd/store/store_impl.h"
@@ -131,6 +133,18 @@ rename_hook_write(struct store_job *job, struct writer *w)
 	return db_run(&w->db, stmt);
 }
 
+static int
+put_meta_write(struct store_job *job, struct writer *w)
+{
+	const struct hook_version *v = &((struct hook_job *)job)->v;
+	sqlite3_stmt *stmt = db_stmt(&w->db, SQL_VERSION_META);
+
+	bind_int(stmt, 1, (int64_t)v->hook_id);
+	bind_int(stmt, 2, v->version);
+	bind_text(stmt, 3, v->meta);
+	return db_run(&w->db, stmt);
+}
+
 static void
 hook_finish(struct store_job *job)
 {
@@ -198,6 +212,18 @@ store_rename_hook(
 
 	h->job.write = rename_hook_write;
 	h->v.name = mem_strdup(name);
+	store_write(&h->job);
+}
+
+void
+store_put_meta(struct store *store, uint64_t hook_id, uint32_t version, const char *meta,
+	store_done_fn *done, void *arg)
+{
+	struct hook_job *h = hook_job_new(store, hook_id, done, arg);
+
+	h->job.write = put_meta_write;
+	h->v.version = version;
+	h->v.meta = mem_strdup(meta);
 	store_write(&h->job);
 }
 

@@ -121,6 +121,8 @@ const char *const sql_text[SQL_COUNT] = {
 		" VALUES (?1, ?2, ?3, ?4, ?4) ON CONFLICT (id) DO UPDATE SET updated_ns = ?4",
 	[SQL_HOOK_COUNT] = "UPDATE hook SET runs = runs + ?2, failures = failures + ?3,"
 			   " last_run_ns = max(last_run_ns, ?4) WHERE id = ?1",
+	[SQL_VERSION_META] =
+		"UPDATE hook_version SET meta = ?3 WHERE hook_id = ?1 AND version = ?2",
 	[SQL_HOOK_RENAME] = "UPDATE hook SET name = ?2 WHERE id = ?1",
 	[SQL_HOOK_STATS] = "SELECT id, name, stack, runs, failures, last_run_ns, created_ns,"
 			   " updated_ns, (SELECT coalesce(max(version), 0) FROM hook_version v"

@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "fsd/events/events.h"
+#include "fsd/store/hook_store.h"
 #include "fsd/store/store.h"
 #include "tests/unit/tree_fixture.h"
 

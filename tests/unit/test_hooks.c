@@ -198,6 +198,59 @@ START_TEST(test_restart_needs_no_worker_for_what_did_not_change)
 }
 END_TEST
 
+START_TEST(test_what_got_its_worker_killed_runs_alone_until_it_is_edited)
+{
+	struct hook_code *code;
+	AUTO(sbuf) struct sbuf status = {0};
+
+	fixture_save(&f, "hooks/a.lua", "{\"event_type\":\"t\"}");
+	fixture_await(&f, "a", "ok");
+	code = &fixture_hook(&f, "a")->current->code;
+	code->is_alone = true; /* as workers do */
+	hooks_note_alone(f.hooks, code);
+	fixture_stop(&f);
+	fixture_start(&f);
+	hooks_start(f.hooks);
+	fixture_await(&f, "a", "ok");
+	ck_assert(fixture_hook(&f, "a")->current->code.is_alone);
+	hook_status_show(fixture_hook(&f, "a"), &status);
+	ck_assert_ptr_nonnull(strstr(sbuf_str(&status), "runs alone until edited"));
+	fixture_save(&f, "hooks/a.lua", "{\"event_type\":\"u\"}");
+	while (fixture_hook(&f, "a")->version == 1)
+		uv_run(&f.loop, UV_RUN_ONCE);
+	ck_assert(!fixture_hook(&f, "a")->current->code.is_alone);
+}
+END_TEST
+
+static void
+on_put(void *arg, int code, const struct err *err)
+{
+	(void)err;
+	*(int *)arg = code;
+}
+
+START_TEST(test_a_version_that_cannot_be_read_is_loaded_anew)
+{
+	int code = 1;
+
+	fixture_save(&f, "hooks/a.lua", "{\"event_type\":\"t\"}");
+	fixture_save(&f, "hooks/b.lua", "{\"event_type\":\"t\"}");
+	fixture_await(&f, "a", "ok");
+	fixture_await(&f, "b", "ok");
+	store_put_meta(f.store, fixture_hook(&f, "a")->id, 1, "{\"rules\":7}", on_put, &code);
+	while (code == 1)
+		uv_run(&f.loop, UV_RUN_ONCE);
+	ck_assert_int_eq(code, 0);
+	fixture_stop(&f);
+	fixture_start(&f);
+	hooks_start(f.hooks);
+	fixture_await(&f, "a", "ok");
+	fixture_await(&f, "b", "ok");
+	ck_assert_uint_eq(fixture_hook(&f, "a")->current->code.version, 2);
+	ck_assert_uint_eq(fixture_hook(&f, "b")->current->code.version, 1);
+}
+END_TEST
+
 START_TEST(test_logs_of_forgotten_hooks_go_at_start)
 {
 	static const struct {
@@ -246,6 +299,8 @@ main(void)
 	tcase_add_test(tc, test_rename_keeps_identity);
 	tcase_add_test(tc, test_logs_of_forgotten_hooks_go_at_start);
 	tcase_add_test(tc, test_restart_needs_no_worker_for_what_did_not_change);
+	tcase_add_test(tc, test_what_got_its_worker_killed_runs_alone_until_it_is_edited);
+	tcase_add_test(tc, test_a_version_that_cannot_be_read_is_loaded_anew);
 	suite_add_tcase(suite, tc);
 	return suite_run(suite);
 }

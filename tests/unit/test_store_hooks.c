@@ -1,6 +1,7 @@
 /* fsd/store/hook_store.c: versions, counters, sources and permissions survive; the documented
  * tables show them while the store is in use. */
 #include "base/auto.h"
+#include "fsd/store/hook_store.h"
 #include "tests/unit/store_fixture.h"
 #include "tests/unit/suite.h"
 

@@ -208,27 +208,20 @@ $(BUILD)/tests/test_%: tests/unit/test_%.c $(BUILD)/libfsd.a
 	$(call step,LINK)
 	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP $(LDFLAGS) -o $@ $< $(BUILD)/libfsd.a $(call libs,$(FSD_PKGS) $(TEST_PKGS))
 
-# A test that fails says so with its message, bats' and a fuzzer's in comments.
-PROVE := prove --timer --failures --comments -j$(shell nproc)
 matching = $(if $(T),$(foreach t,$(1),$(if $(findstring $(T),$(t)),$(t))),$(1))
 UNIT_RUN = $(call matching,$(UNIT_BIN))
 unit: $$(UNIT_RUN) ## unit tests only (T=name runs what matches)
-	$(if $(UNIT_RUN),@CK_DEFAULT_TIMEOUT=30 CK_TIMEOUT_MULTIPLIER=$(if $(filter release,$(VARIANT)),4,10) $(PROVE) -e '' $(UNIT_RUN),@echo "no unit test matches '$(T)'")
+	$(if $(UNIT_RUN),@CK_DEFAULT_TIMEOUT=30 CK_TIMEOUT_MULTIPLIER=$(if $(filter release,$(VARIANT)),4,10) tools/dev/prove '' $(UNIT_RUN),@echo "no unit test matches '$(T)'")
 
 E2E := $(sort $(wildcard tests/e2e/*.bats tests/fault/*.bats))
 E2E_RUN = $(call matching,$(E2E))
 e2e: all tools ## end-to-end tests on a real mount (T=name runs what matches)
-	$(if $(E2E_RUN),@BUILD=$(CURDIR)/$(BUILD) $(PROVE) -e 'bats --tap --print-output-on-failure' $(E2E_RUN),@echo "no end-to-end test matches '$(T)'")
+	$(if $(E2E_RUN),@BUILD=$(CURDIR)/$(BUILD) tools/dev/prove 'bats --tap --print-output-on-failure' $(E2E_RUN),@echo "no end-to-end test matches '$(T)'")
 
 # A fuzzer is linked like a unit test, from objects made for it by clang.
 FUZZ := $(patsubst tests/fuzz/%.c,build/fuzz/bin/%,$(wildcard tests/fuzz/*.c))
 FUZZ_RUN = $(call matching,$(FUZZ))
 FUZZ_SECONDS ?= 5
-build/fuzz/bin/lua_%: tests/fuzz/lua_%.c build/fuzz/libworker.a
-	@mkdir -p $(@D)
-	$(call step,LINK)
-	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -fsanitize=fuzzer -MMD -MP $(LDFLAGS) -o $@ $(filter %.c %.a,$^) $(call libs,$(WORKER_PKGS)) -lm
-
 build/fuzz/bin/lua_%: tests/fuzz/lua_%.c build/fuzz/libworker.a
 	@mkdir -p $(@D)
 	$(call step,LINK)
@@ -241,7 +234,7 @@ build/fuzz/bin/%: tests/fuzz/%.c build/fuzz/libfsd.a
 
 fuzz: ## fuzz every parser for FUZZ_SECONDS each (T=name runs what matches)
 	@$(if $(FUZZ_RUN),$(MAKE) --no-print-directory VARIANT=fuzz $(FUZZ_RUN),)
-	$(if $(FUZZ_RUN),@$(PROVE) -e 'tools/dev/fuzz $(FUZZ_SECONDS)' $(FUZZ_RUN),@echo "no fuzzer matches '$(T)'")
+	$(if $(FUZZ_RUN),@tools/dev/prove 'tools/dev/fuzz $(FUZZ_SECONDS)' $(FUZZ_RUN),@echo "no fuzzer matches '$(T)'")
 
 check-asan: ## unit tests under the address and undefined-behaviour sanitizers
 	@$(MAKE) --no-print-directory $(JOBS) VARIANT=asan unit
@@ -275,7 +268,7 @@ bench: all tools $(BENCHES) ## measure, beside the machine's floor in the same r
 	tests/bench/run
 
 C_FILES   := $(wildcard $(foreach d,base fsd fsd/* lua/* tools/runner tools/lint tests/*,$(d)/*.[ch]))
-SH_FILES  := $(wildcard .ci/run tools/dev/deps tools/dev/fuzz tools/dev/run tests/bench/run tests/*/*.bash)
+SH_FILES  := $(wildcard .ci/run tools/dev/deps tools/dev/fuzz tools/dev/prove tools/dev/run tests/bench/run tests/*/*.bash)
 LUA_FILES := $(wildcard tools/*/*.lua) $(LUA_SRC)
 TEXTS     := $(C_FILES) $(SH_FILES) $(LUA_FILES) $(MODULE_DOC) $(TEMPLATES) $(ROWS) $(wildcard *.md docs/*.md docs/*/*.md docs/man/* docs/examples/*/*)
 lint: ## formatting, house rules, static analysis, spelling

@@ -121,7 +121,8 @@ check(struct load *load)
 	services->check(services->arg, &req, on_checked, load);
 }
 
-/* The rule of cron: who may write a file that runs as its owner is its owner alone. */
+/* The rule of cron: who may write a file that runs as its owner, or put another one in its place,
+ * is its owner alone. */
 static int
 check_rights(const struct hook *hook, const struct source_file *file, struct err *err)
 {
@@ -137,6 +138,12 @@ check_rights(const struct hook *hook, const struct source_file *file, struct err
 			"%s: others may write its directory, and it would run as %s: chmod go-w "
 			"the directory",
 			path + 1, hook_user(hook->hooks, file->uid)->name);
+	if (file->open_dir)
+		return err_set(err, EPERM,
+			"%s: others may write '%s', in which it lies, and it would run as %s: "
+			"chmod go-w '%s' and save the hook again",
+			path + 1, file->open_dir, hook_user(hook->hooks, file->uid)->name,
+			file->open_dir);
 	return 0;
 }
 

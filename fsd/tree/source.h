@@ -58,6 +58,8 @@ struct source_file {
 	mode_t mode;
 	uid_t dir_uid;
 	mode_t dir_mode;
+	char *open_dir; /* one above it that others may write and that is not sticky, for root alone
+			 */
 };
 typedef void source_read_fn(void *arg, int code, struct source_file *file, const struct err *err);
 void source_read(

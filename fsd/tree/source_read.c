@@ -7,7 +7,12 @@
 #include "fsd/tree/node.h"
 #include "fsd/tree/source_priv.h"
 
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 struct read_job {
 	struct lane_job lane;
@@ -20,6 +25,40 @@ struct read_job {
 	struct err err;
 	struct source_file file;
 };
+
+/* Others may put something else in the place of what lies in the directory.  A sticky one keeps
+ * what is not theirs. */
+static bool
+is_open_to_others(const struct stat *dir)
+{
+	return (dir->st_mode & (S_IWGRP | S_IWOTH)) && !(dir->st_mode & S_ISVTX);
+}
+
+/* The path of a directory above the source that is open to others, up to the root; NULL: none.
+ * Returns owned. */
+static char *
+find_open_dir(const struct source *source)
+{
+	AUTO(fd) int fd = dup(source->fd);
+	char link[32], path[PATH_MAX];
+	struct stat st, above;
+	ssize_t len;
+
+	while (fd >= 0 && fstat(fd, &st) == 0) {
+		int up = openat(fd, "..", O_PATH | O_DIRECTORY | O_CLOEXEC);
+
+		(void)close(fd);
+		fd = up;
+		if (fd < 0 || fstat(fd, &above) < 0 ||
+			(above.st_dev == st.st_dev && above.st_ino == st.st_ino))
+			return NULL; /* at the root */
+		if (is_open_to_others(&above))
+			break;
+	}
+	(void)snprintf(link, sizeof(link), "/proc/self/fd/%d", fd); /* fits */
+	len = readlink(link, path, sizeof(path));
+	return mem_strndup(path, len < 0 ? 0 : (size_t)len);
+}
 
 static int
 fill_from_stat(struct read_job *job, int fd)
@@ -39,6 +78,8 @@ fill_from_stat(struct read_job *job, int fd)
 	job->file.mode = st.st_mode;
 	job->file.dir_uid = dir.st_uid;
 	job->file.dir_mode = dir.st_mode;
+	if (geteuid() == 0)
+		job->file.open_dir = find_open_dir(job->source);
 	job->file.data = mem_zalloc((size_t)st.st_size + 1, 1);
 	job->file.len = (size_t)st.st_size;
 	return 0;
@@ -91,6 +132,7 @@ read_done(struct lane_job *lane_job)
 	job->done(job->arg, job->code, &job->file, &job->err);
 	source_unref(job->source);
 	free(job->file.data);
+	free(job->file.open_dir);
 	free(job->name);
 	free(job);
 }

@@ -27,6 +27,16 @@ teardown() { cleanup; }
 	grep -q '^true	false	.*Permission denied' "$MNT/events/$id/hooks/a/output"
 }
 
+@test "a script below a directory that others may write is refused" {
+	stop_fsd
+	chmod 777 "$BATS_TEST_TMPDIR"
+	start_fsd
+	cat >"$MNT/hooks/a.lua" <<<'return { event_type = "a.b", execute = function() return true end }'
+	wait_for 5 'grep -qF "others may write '"'$BATS_TEST_TMPDIR'"'" "$MNT/ctl/hooks/a/status"'
+	chmod 1777 "$BATS_TEST_TMPDIR" # as /tmp is
+	add_hook a <<<'return { event_type = "a.b", execute = function() return true, "safe" end }'
+}
+
 @test "a script that others than its owner may write is refused" {
 	add_hook a <<<'return { event_type = "a.b", execute = function() return true, "safe" end }'
 	chmod 666 "$MNT/hooks/a.lua"

@@ -41,14 +41,21 @@ is_hidden(const struct events *events, uint64_t seq)
 	return deletion != NULL;
 }
 
-/* Where a stack's events are in the tree: "/events", "/stacks/x/events". */
+/* Where a stack's events are in the tree: "/events", "/stacks/x/events".  Asked for each event, so
+ * without printf. */
 static void
 events_path(const char *stack, const char *below, char ret_path[PATH_MAX_])
 {
-	if (stack[0])
-		(void)snprintf(ret_path, PATH_MAX_, "/stacks/%s/events%s", stack, below);
-	else
-		(void)snprintf(ret_path, PATH_MAX_, "/events%s", below);
+	const char *const parts[] = {stack[0] ? "/stacks/" : "", stack, "/events", below};
+	size_t at = 0;
+
+	for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
+		size_t len = strnlen(parts[i], PATH_MAX_ - 1 - at);
+
+		memcpy(ret_path + at, parts[i], len);
+		at += len;
+	}
+	ret_path[at] = '\0';
 }
 
 typedef void tell_fn(struct tree *tree, const char *dir, const char *name);

@@ -13,6 +13,7 @@
 
 #include "base/auto.h"
 #include "base/mem.h"
+#include "base/sbuf.h"
 #include "fsd/events/events.h"
 
 #include <assert.h>
@@ -161,12 +162,14 @@ try_text(struct search *search, const char *text)
 static void
 try_prefixes(struct search *search)
 {
-	AUTO(free) char *text = mem_printf("%s.*", search->ev->type);
+	AUTO(sbuf) struct sbuf text = {0};
 	char *dot;
 
-	while ((dot = strrchr(text, '.'))) {
+	sbuf_adds(&text, search->ev->type);
+	sbuf_adds(&text, ".*");
+	while ((dot = strrchr(text.data, '.'))) {
 		memcpy(dot, ".*", 3);
-		try_text(search, text);
+		try_text(search, text.data);
 		*dot = '\0';
 	}
 }

@@ -63,9 +63,8 @@ is_suspect(const struct workers *pool, const struct worker *w, uint64_t now)
 }
 
 static struct worker *
-pick_shared(struct workers *pool, struct crew *crew)
+pick_shared(struct workers *pool, struct crew *crew, uint64_t now)
 {
-	uint64_t now = uv_hrtime();
 	struct worker *w, *best = NULL, *any = NULL;
 	unsigned count = 0;
 
@@ -122,9 +121,9 @@ pick_check(struct workers *pool, struct crew *crew)
 /* ---- placing -------------------------------------------------------------------------------- */
 
 static uint32_t
-place(struct workers *pool, struct worker *w, uint64_t timeout_ms, struct slot **ret_slot)
+place(struct worker *w, uint64_t now, uint64_t timeout_ms, struct slot **ret_slot)
 {
-	uint64_t now = uv_hrtime();
+	struct workers *pool = w->pool;
 	uint32_t id = slots_take(&pool->slots, ret_slot);
 
 	(*ret_slot)->worker = w;
@@ -142,11 +141,12 @@ pool_place_run(struct workers *pool, struct run *run)
 {
 	const struct hook_code *code = run->code;
 	struct crew *crew = crew_of(pool, code->uid, code->gid);
-	struct worker *w =
-		code->is_alone ? pick_solo(pool, crew, code->hook_id) : pick_shared(pool, crew);
+	uint64_t now = uv_hrtime();
+	struct worker *w = code->is_alone ? pick_solo(pool, crew, code->hook_id)
+					  : pick_shared(pool, crew, now);
 	struct slot *slot;
 
-	run->id = place(pool, w, code->timeout_ms ? code->timeout_ms : pool->timeout_ms, &slot);
+	run->id = place(w, now, code->timeout_ms ? code->timeout_ms : pool->timeout_ms, &slot);
 	slot->run = run;
 	pool->runs++;
 	if (!w->is_lost)
@@ -158,7 +158,7 @@ pool_place_check(struct workers *pool, struct check *check)
 {
 	struct worker *w = pick_check(pool, crew_of(pool, check->uid, check->gid));
 	struct slot *slot;
-	uint32_t id = place(pool, w, CHECK_TIMEOUT_MS, &slot);
+	uint32_t id = place(w, uv_hrtime(), CHECK_TIMEOUT_MS, &slot);
 
 	slot->check = check;
 	if (!w->is_lost)

@@ -203,9 +203,11 @@ output_text(char *output, uint64_t dropped, const char *message)
 	if (output)
 		sbuf_adds(&out, output);
 	free(output);
-	(void)snprintf(note, sizeof(note), "[%" PRIu64 " more bytes were not recorded]", dropped);
-	if (dropped > 0)
+	if (dropped > 0) {
+		(void)snprintf(note, sizeof(note), "[%" PRIu64 " more bytes were not recorded]",
+			dropped); /* fits */
 		add_line(&out, note);
+	}
 	if (message)
 		add_line(&out, message);
 	return sbuf_take(&out);
@@ -402,7 +404,6 @@ talk_handle(struct worker *w, struct frame *frame, struct err *err)
 	struct slot *slot = slots_find(&w->pool->slots, frame->id);
 	int rc = 0;
 
-	w->heard_ns = uv_hrtime();
 	switch (frame->type) {
 	case MSG_HELLO:
 		break;

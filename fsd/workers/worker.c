@@ -72,6 +72,7 @@ read_some(struct worker *w)
 		return false;
 	}
 	w->in.len += (size_t)n;
+	w->heard_ns = uv_hrtime();
 	handle_input(w);
 	return n == READ_BYTES && !w->is_lost;
 }

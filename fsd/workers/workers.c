@@ -92,11 +92,12 @@ on_deadline(uv_timer_t *timer)
 void
 pool_arm(struct workers *pool, uint64_t deadline_ns)
 {
-	uint64_t now = uv_hrtime();
-	uint64_t wait_ms = deadline_ns > now ? (deadline_ns - now) / NS_PER_MS + 1 : 0;
+	uint64_t now, wait_ms;
 
 	if (pool->armed_ns && pool->armed_ns <= deadline_ns)
 		return;
+	now = uv_hrtime();
+	wait_ms = deadline_ns > now ? (deadline_ns - now) / NS_PER_MS + 1 : 0;
 	pool->armed_ns = deadline_ns;
 	uv_update_time(pool->loop);
 	(void)uv_timer_start(&pool->deadline, on_deadline, wait_ms, 0); /* cannot fail */

@@ -30,6 +30,8 @@ clock_gettime(clockid_t id, struct timespec *ts)
 	return 0;
 }
 
+#define SLACK_NS (30 * NS_PER_S) /* a machine may stall, but not for an hour */
+
 static const int64_t steps[] = {HOUR_NS, -HOUR_NS, 400 * 24 * HOUR_NS};
 
 START_TEST(test_the_steady_clock_does_not_move)
@@ -37,15 +39,15 @@ START_TEST(test_the_steady_clock_does_not_move)
 	int64_t steady = clock_steady_ns(), real = clock_real_ns();
 
 	step_ns = steps[_i];
-	ck_assert_int_ge(llabs(clock_real_ns() - real), HOUR_NS - NS_PER_S);
+	ck_assert_int_ge(llabs(clock_real_ns() - real), HOUR_NS - SLACK_NS);
 	ck_assert_int_ge(clock_steady_ns(), steady);
-	ck_assert_int_lt(clock_steady_ns() - steady, NS_PER_S);
+	ck_assert_int_lt(clock_steady_ns() - steady, SLACK_NS);
 	/* what is due in a minute is shown as a minute from what the clock shows now */
 	ck_assert_int_lt(llabs(clock_real_of_steady(steady + 60 * NS_PER_S) - clock_real_ns() -
 				 60 * NS_PER_S),
-		NS_PER_S);
+		SLACK_NS);
 	ck_assert_int_lt(
-		llabs(clock_steady_of_real(clock_real_of_steady(steady)) - steady), NS_PER_S);
+		llabs(clock_steady_of_real(clock_real_of_steady(steady)) - steady), SLACK_NS);
 }
 END_TEST
 

@@ -5,6 +5,7 @@
 #include "tests/unit/suite.h"
 
 #include <fcntl.h>
+#include <sched.h>
 #include <stdbool.h>
 #include <unistd.h>
 
@@ -77,7 +78,9 @@ by_threes(void *arg, struct lane_jobs *jobs, struct lane_jobs *finished)
 
 struct company {
 	struct lane *lane;
-	int calls, jobs;
+	_Atomic bool is_awaiting;
+	_Atomic int calls;
+	int jobs;
 	bool is_in_time;
 };
 
@@ -89,12 +92,13 @@ by_twos(void *arg, struct lane_jobs *jobs, struct lane_jobs *finished)
 	struct lane_job *job = STAILQ_FIRST(jobs);
 
 	company->is_in_time = true;
+	company->is_awaiting = true;
 	while (!STAILQ_NEXT(job, link) && company->is_in_time)
 		company->is_in_time =
 			lane_await(company->lane, jobs, clock_mono_ns() + 20 * NS_PER_S);
-	company->calls++;
 	STAILQ_FOREACH (job, jobs, link)
 		company->jobs++;
+	company->calls++;
 	STAILQ_CONCAT(finished, jobs);
 }
 
@@ -113,9 +117,11 @@ START_TEST(a_batch_may_await_company)
 	ck_assert_int_eq(uv_loop_init(&loop), 0);
 	company.lane = lane_start(&loop, "test", by_twos, &company);
 	lane_submit(company.lane, &job[0]);
-	(void)usleep(20000); /* the lane gets to work, or this is no test of it */
+	while (!company.is_awaiting)
+		(void)sched_yield();
 	lane_submit(company.lane, &job[1]);
-	(void)usleep(20000);
+	while (company.calls == 0)
+		(void)sched_yield();
 	lane_submit(company.lane, &job[2]); /* has nobody to wait for but the end */
 	lane_stop(company.lane);
 	ck_assert_int_eq(company.calls, 2);

@@ -77,6 +77,7 @@ hook_barrier_end(struct hook *hook)
 	unlist_pending(hook);
 	hook->is_pending = hook->is_late = false;
 	hook_changed(hook, "status");
+	hook_waits_tell(hook);
 	tell_settled(hook->hooks);
 }
 

@@ -15,7 +15,7 @@
  *	            gate_judge.c, what the rules say; gate_state.c, gate_tally.c, what is counted;
  *	            gate_keys.c, for which keys; gate_show.c, the file `flood`
  *	stats.c     counters, latency, the hook's log
- *	hook_nodes.c, version_nodes.c, hook_test.c  the files in the tree
+ *	hook_nodes.c, version_nodes.c, hook_test.c, hook_wait.c  the files in the tree
  */
 #ifndef SLOTH_HOOKS_REGISTRY_H
 #define SLOTH_HOOKS_REGISTRY_H
@@ -96,6 +96,7 @@ struct hook {
 	bool is_late;         /* they waited long enough */
 	uint64_t pending_seq; /* the first event that was accepted after the save began */
 	uint64_t pending_until, leaving_until; /* loop time, ms */
+	LIST_HEAD(, hook_wait) waits;          /* reads that wait for its end */
 
 	/* statistics */
 	uint64_t runs, failures;
@@ -219,5 +220,10 @@ void hook_stats_fini(struct hook *hook);
 
 /* The line of ctl/hooks/<hook>/status, without its newline. */
 void hook_status_show(const struct hook *hook, struct sbuf *out);
+
+/* ---- hook_wait.c ----------------------------------------------------------------------------- */
+
+/* A registration ended: reads of ctl/hooks/<hook>/wait have their answer. */
+void hook_waits_tell(struct hook *hook);
 
 #endif

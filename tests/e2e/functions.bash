@@ -94,14 +94,12 @@ emit() {
 	echo "$id"
 }
 
-# add_hook NAME EVENT: the script comes on standard input; returns when it is in service.
+# add_hook NAME: the script comes on standard input; returns when it is in service, else says why it is not.
 add_hook() {
-	local name=$1
-	cat >"$MNT/hooks/$name.lua"
-	wait_for 5 "grep -q '^ok' '$MNT/ctl/hooks/$name/status' 2>/dev/null" || {
-		cat "$MNT/ctl/hooks/$name/status"
-		return 1
-	}
+	local status
+	cat >"$MNT/hooks/$1.lua"
+	status=$(timeout 100 cat "$MNT/ctl/hooks/$1/wait")
+	[[ $status == ok* ]] || { echo "$1: $status"; return 1; }
 }
 
 # hook_status ID HOOK: what became of a hook for an event that is final.

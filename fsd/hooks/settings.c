@@ -108,14 +108,21 @@ show_event(const struct hook_settings *s, struct sbuf *out)
 static int
 read_description(const char *text, struct hook_settings *s, struct err *err)
 {
-	char *p;
+	char *one_line, *p;
+	size_t len;
 
 	if (strlen(text) > DESCRIPTION_MAX)
 		return err_set(err, EINVAL, "a description has at most %d bytes", DESCRIPTION_MAX);
-	replace(&s->description, mem_strdup(text));
-	for (p = s->description; *p; p++)
+	while (*text && (*text == ' ' || iscntrl((unsigned char)*text)))
+		text++;
+	one_line = mem_strdup(text);
+	for (p = one_line; *p; p++)
 		if (iscntrl((unsigned char)*p))
 			*p = ' ';
+	for (len = strlen(one_line); len && one_line[len - 1] == ' '; len--)
+		continue;
+	one_line[len] = '\0';
+	replace(&s->description, one_line);
 	return 0;
 }
 
@@ -328,7 +335,8 @@ hook_override_set(
 	for (i = 0; i < shown.len && setting == SETTING_EVENT; i++)
 		if (shown.data[i] == '\n') /* one line in the file of overrides */
 			shown.data[i] = ' ';
-	replace(&o->text[setting], sbuf_take(&shown));
+	replace(&o->text[setting],
+		shown.len ? sbuf_take(&shown) : NULL); /* only blanks or commas */
 	return 0;
 }
 

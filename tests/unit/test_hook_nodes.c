@@ -279,6 +279,11 @@ START_TEST(test_settings_are_written)
 	assert_text("/ctl/hooks/a/enabled", "0\n");
 	assert_text("/ctl/hooks/a/status", "disabled (overridden: enabled)\n");
 	assert_text("/ctl/hooks/a/overrides", "enabled = 0\n");
+	/* what a file of overrides could not give back is not taken */
+	ck_assert_int_eq(write_path("/ctl/hooks/a/description", " one\tline\x01\n"), 11);
+	assert_text("/ctl/hooks/a/description", "one line\n");
+	ck_assert_int_eq(write_path("/ctl/hooks/a/description", "\x01\n"), 2);
+	assert_text("/ctl/hooks/a/overrides", "enabled = 0\n");
 	ck_assert_int_eq(write_path("/ctl/hooks/a/timeout", "1.5s"), 4);
 	assert_text("/ctl/hooks/a/timeout", "1.5s\n");
 	ck_assert_int_eq(write_path("/ctl/hooks/a/enabled", "maybe\n"), -EINVAL);

@@ -111,7 +111,7 @@ numbers() {
 	wait "$load"
 }
 
-@test "A17: cat of two hooks, cp --reflink=auto and a linker that reads work" {
+@test "A17: cat of two hooks, cp --reflink=auto, sendfile and a linker work" {
 	printf 'return { event_type = "a.b", execute = function() return true end }\n' >"$MNT/hooks/a.lua"
 	cp "$MNT/hooks/a.lua" "$MNT/hooks/b.lua"
 	cat "$MNT/hooks/a.lua" "$MNT/hooks/b.lua" >"$MNT/hooks/both.txt"
@@ -120,7 +120,10 @@ numbers() {
 	cmp "$MNT/hooks/both.txt" "$MNT/hooks/copy.txt"
 	echo 'int main(void) { return 0; }' >"$MNT/hooks/m.c"
 	gcc -o "$MNT/hooks/m.bin" "$MNT/hooks/m.c"
-	[ -s "$MNT/hooks/m.bin" ]
+	"$MNT/hooks/m.bin"
+	python3 -c 'import os,sys; i=open(sys.argv[1],"rb"); o=open(sys.argv[2],"wb"); sys.exit(os.sendfile(o.fileno(), i.fileno(), 0, 1000) < 50)' \
+		"$MNT/hooks/a.lua" "$MNT/hooks/sent.txt" || ! command -v python3
+	! command -v python3 || cmp "$MNT/hooks/a.lua" "$MNT/hooks/sent.txt"
 }
 
 @test "A23: a hook that runs long is not run twice" {

@@ -47,12 +47,13 @@ last() {
 	for pair in 'ping pong' 'pong ping'; do
 		# shellcheck disable=SC2086
 		set -- $pair
-		add_hook "$1" <<<"return { event_type = 'game.$1', execute = function(event) return event.dispatch('game.$2', {}) ~= nil end }"
+		add_hook "$1" <<<"return { event_type = 'game.$1', execute = function(event) return event.dispatch('game.$2', {}) end }"
 	done
 	emit '{"type":"game.ping"}'
 	wait_for 20 '[ $(($(count game.ping) + $(count game.pong))) = $((DEPTH + 1)) ] && [ "$(cat "$MNT/events/queue/depth")" = 0 ]'
 	[ "$(count game.ping)" = 9 ]
 	[ "$(count game.pong)" = 8 ]
+	[ "$(cat "$MNT"/ctl/hooks/{ping,pong}/{runs,failures} | paste -sd' ')" = "9 1 8 0" ]
 }
 
 @test "A19: a program a hook starts that writes events/emit carries the cause on, and is stopped" {

@@ -5,7 +5,7 @@ load functions
 setup() { start_fsd; }
 teardown() { cleanup; }
 
-EVENTS=${SLOTH_TEST_LONG:+1000000}
+EVENTS=${SLOTH_EVENTS:-${SLOTH_TEST_LONG:+1000000}} # SLOTH_EVENTS=10000000 wants 10 GB of disk and an hour
 EVENTS=${EVENTS:-150000}
 HOOKS=${SLOTH_TEST_LONG:+10000}
 HOOKS=${HOOKS:-1000}

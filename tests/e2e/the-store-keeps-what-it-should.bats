@@ -28,7 +28,7 @@ settled() { wait_for 20 '[ "$(cat "$MNT/events/queue/depth")" = 0 ]'; }
 	wait_for 5 '[ "$(sql "SELECT enabled FROM hooks")" = 0 ]'
 }
 
-@test "retention by number removes the oldest while the master runs, and never what is unfinished" {
+@test "A40: retention by number removes the oldest while the master runs, and never what is unfinished" {
 	for n in $(seq 2000); do echo '{"type":"r.x"}'; done >"$MNT/events/emit"
 	settled
 	[ "$(stored)" -gt 2000 ]
@@ -44,7 +44,7 @@ settled() { wait_for 20 '[ "$(cat "$MNT/events/queue/depth")" = 0 ]'; }
 	rm "$MNT/hooks/slow.lua"
 }
 
-@test "retention by age removes what gets too old also while nothing else happens" {
+@test "A40: retention by age removes what gets too old also while nothing else happens" {
 	echo 2s >"$MNT/config/retention"
 	id=$(emit '{"type":"r.x"}')
 	timeout 100 cat "$MNT/events/$id/wait"
@@ -52,7 +52,7 @@ settled() { wait_for 20 '[ "$(cat "$MNT/events/queue/depth")" = 0 ]'; }
 	wait_for 10 '[ ! -e "$MNT/events/$id" ]'
 }
 
-@test "retention by bytes keeps the database near its limit" {
+@test "A40: retention by bytes keeps the database near its limit" {
 	pad=$(head -c 900 /dev/zero | tr '\0' x)
 	for n in $(seq 4000); do echo "{\"type\":\"b.x\",\"data\":{\"p\":\"$pad\"}}"; done >"$MNT/events/emit"
 	settled

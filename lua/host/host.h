@@ -91,6 +91,8 @@ void host_push_locals(lua_State *L, const char *name);
 
 /* Raise when the deadline has passed.  For C loops over more than a few thousand elements. */
 void host_tick(lua_State *L);
+/* Whether host_tick() would raise.  For loops that hold what a raise would lose. */
+bool host_is_late(lua_State *L);
 
 /* ---- waiting -------------------------------------------------------------------------------- */
 
@@ -210,10 +212,13 @@ int http_wait(lua_State *L, const struct http_options *opt, http_results_fn *res
 void json_lua_push(lua_State *L, const json_t *value, bool keep_null);
 /* The lightuserdata that stands for null inside tables. */
 void json_lua_push_null(lua_State *L);
+/* Parse a text of JSON_TEXT_MAX at most.  Never raises.  Returns owned, or NULL and why: not JSON,
+ * more values than the hook's memory holds, or the time is over (host_tick() raises then). */
+json_t *json_lua_parse(lua_State *L, const char *text, size_t len, json_error_t *ret_problem);
 /* Append the value at idx as JSON text.  A table with keys 1..n only is an array, the empty table
  * an object unless it has the metatable made by json_lua_push_array_mt(); NaN, cycles (depth over
- * 100) and functions are errors.  Raw access, never raises.  Returns 0, or -EINVAL and a message
- * with the place ("field 'x[3]': a function has no JSON form"). */
+ * 100), functions and a deadline that passes are errors.  Raw access, never raises.  Returns 0, or
+ * -EINVAL and a message with the place ("field 'x[3]': a function has no JSON form"). */
 int json_lua_encode(lua_State *L, int idx, bool is_pretty, struct sbuf *out, struct err *err);
 void json_lua_push_array_mt(lua_State *L);
 

@@ -3,7 +3,7 @@
  * at JSON_TEXT_MAX: a few tables that hold each other many times over make text without end. */
 #include "base/auto.h"
 #include "base/mem.h"
-#include "lua/host/host.h"
+#include "lua/host/state.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -11,7 +11,12 @@
 #include <string.h>
 
 #define DEPTH_MAX     100
-#define TICK_ELEMENTS 1024 /* of an array, between two looks at the clock */
+#define TICK_ELEMENTS 1024 /* between two looks at the clock */
+
+/* Of Lua's memory, at least. */
+#define TABLE_BYTES  56
+#define MEMBER_BYTES 24 /* an object's key and value */
+#define VALUE_BYTES  16 /* of an array */
 
 static const char null_address, array_mt;
 
@@ -36,6 +41,73 @@ json_lua_push_array_mt(lua_State *L)
 
 /* ---- decoding ------------------------------------------------------------------------------- */
 
+/* What the parser takes is not counted against the hook, and may be twenty times the text: so ask
+ * first whether the values would fit its memory. */
+static bool
+can_fit(lua_State *L, const char *text, size_t len)
+{
+	size_t bytes = 0;
+	bool is_string = false;
+
+	for (const char *at = text, *end = text + len; at < end; at++) {
+		switch (*at) {
+		case '"':
+			is_string = !is_string;
+			break;
+		case '\\':
+			at++;
+			break;
+		case '[':
+		case '{':
+			bytes += is_string ? 0 : TABLE_BYTES;
+			break;
+		case ':':
+			bytes += is_string ? 0 : MEMBER_BYTES;
+			break;
+		case ',':
+			bytes += is_string ? 0 : VALUE_BYTES;
+			break;
+		}
+	}
+	return bytes <= state_of(L)->cap_bytes;
+}
+
+/* What is left of a text that is being parsed. */
+struct rest {
+	lua_State *L;
+	const char *at;
+	size_t len;
+};
+
+/* jansson asks for about a KiB at a time, so parsing looks at the clock in between. */
+static size_t
+read_piece(void *to, size_t room, void *arg)
+{
+	struct rest *rest = arg;
+	size_t n = rest->len < room ? rest->len : room;
+
+	if (host_is_late(rest->L))
+		return (size_t)-1;
+	memcpy(to, rest->at, n);
+	rest->at += n;
+	rest->len -= n;
+	return n;
+}
+
+json_t *
+json_lua_parse(lua_State *L, const char *text, size_t len, json_error_t *ret_problem)
+{
+	struct rest rest = {L, text, len};
+
+	*ret_problem = (json_error_t){.text = "more than 16 MB of JSON"};
+	if (len > JSON_TEXT_MAX)
+		return NULL;
+	*ret_problem = (json_error_t){.text = "more values than the hook's memory holds"};
+	if (!can_fit(L, text, len))
+		return NULL;
+	return json_load_callback(read_piece, &rest, JSON_DECODE_ANY | JSON_ALLOW_NUL, ret_problem);
+}
+
 static void
 push_array(lua_State *L, const json_t *value, bool keep_null)
 {
@@ -59,9 +131,12 @@ push_object(lua_State *L, const json_t *value, bool keep_null)
 {
 	const char *key;
 	json_t *field;
+	size_t i = 0;
 
 	lua_createtable(L, 0, (int)json_object_size(value));
 	json_object_foreach ((json_t *)value, key, field) {
+		if (i++ % TICK_ELEMENTS == 0)
+			host_tick(L);
 		lua_pushstring(L, key);
 		json_lua_push(L, field, keep_null);
 		lua_rawset(L, -3);
@@ -109,6 +184,7 @@ struct encoder {
 	struct err *err;
 	bool is_pretty;
 	int depth;
+	unsigned values; /* seen so far */
 };
 
 static int encode(struct encoder *e, int idx);
@@ -296,6 +372,8 @@ encode_object(struct encoder *e, int idx)
 	e->depth--;
 	if (r < 0)
 		return r; /* the key is left; json_lua_encode restores the stack */
+	if (host_is_late(e->L))
+		return fail(e, "the time is over");
 	if (count > 1)
 		sort_members(e, start, members, count);
 	if (count > 0)
@@ -324,6 +402,8 @@ encode(struct encoder *e, int idx)
 
 	if (e->out->len > JSON_TEXT_MAX)
 		return fail(e, "more than 16 MB of JSON");
+	if (e->values++ % TICK_ELEMENTS == 0 && host_is_late(e->L))
+		return fail(e, "the time is over");
 	switch (lua_type(e->L, idx)) {
 	case LUA_TNIL:
 		sbuf_adds(e->out, "null");

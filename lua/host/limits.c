@@ -118,6 +118,14 @@ host_tick(lua_State *L)
 }
 
 bool
+host_is_late(lua_State *L)
+{
+	const struct invocation *inv = invocation_of(L);
+
+	return inv && (inv->kill || is_late(inv, clock_mono_ns()));
+}
+
+bool
 limits_slice_is_over(lua_State *L)
 {
 	struct invocation *inv = invocation_of(L);

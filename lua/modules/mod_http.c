@@ -268,9 +268,10 @@ take_body(lua_State *L, struct http_options *opt)
 }
 
 static bool
-is_json(const char *text, size_t len)
+is_json(lua_State *L, const char *text, size_t len)
 {
-	json_t *value = json_loadb(text, len, JSON_DECODE_ANY | JSON_ALLOW_NUL, NULL);
+	json_error_t problem;
+	json_t *value = json_lua_parse(L, text, len, &problem);
 
 	json_decref(value);
 	return value != NULL;
@@ -317,7 +318,7 @@ take_headers(lua_State *L, struct http_options *opt)
 		sbuf_add(headers, no_expect, sizeof(no_expect));
 		if (!has_type && opt->body_len == 0)
 			sbuf_add(headers, none, sizeof(none));
-		else if (!has_type && is_json(opt->body, opt->body_len))
+		else if (!has_type && is_json(L, opt->body, opt->body_len))
 			sbuf_add(headers, json, sizeof(json));
 		else if (!has_type)
 			sbuf_add(headers, text, sizeof(text));

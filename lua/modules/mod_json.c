@@ -8,6 +8,7 @@ encode(lua_State *L, bool is_pretty)
 	struct sbuf *out;
 
 	luaL_checkany(L, 1);
+	host_tick(L);
 	out = module_sbuf(L);
 	if (json_lua_encode(L, 1, is_pretty, out, &err) < 0)
 		return luaL_error(L, "json.encode: %s", err.msg);

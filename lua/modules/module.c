@@ -48,13 +48,9 @@ module_push_json(
 		lua_setfield(L, -2, "__gc");
 	}
 	lua_setmetatable(L, -2);
-	if (len > JSON_TEXT_MAX) {
-		*ret_problem = (json_error_t){.text = "more than 16 MB of JSON"};
-		lua_pop(L, 1);
-		return false;
-	}
-	*root = json_loadb(text, len, JSON_DECODE_ANY | JSON_ALLOW_NUL, ret_problem);
+	*root = json_lua_parse(L, text, len, ret_problem);
 	if (!*root) {
+		host_tick(L);
 		lua_pop(L, 1);
 		return false;
 	}

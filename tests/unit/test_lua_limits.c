@@ -117,6 +117,13 @@ START_TEST(long_loops_in_c_are_refused)
 	rig_fails(&rig, "return table.concat({}, 'x', 1, 1e9)", "invalid value");
 	rig_fails(&rig, "local t = {} for i = 1, 60 do t = {t, t} end json.encode(t)",
 		"more than 16 MB of JSON");
+	rig_fails(&rig, "string.format(('%d'):rep(20000), table.unpack({}, 1, 20000))",
+		"more than 10000 values to format");
+	rig_fails(&rig, "os.date((' '):rep(70000))", "format too long");
+	rig_fails(&rig, "assert(json.decode('[' .. ('[],'):rep(1200000) .. '1]'))",
+		"more values than the hook's memory holds");
+	rig_ok(&rig,
+		"assert(#json.decode('\"' .. ('[],\\\\\"{'):rep(1200000) .. '\"') == 6000000)");
 	rig_fails(&rig, "state.set('k', ('x'):rep(9000000))", "are the most");
 	rig_fails(&rig, "event.dispatch(('x'):rep(9000000), {})", "a type that long");
 	rig_fails(&rig, "event.dispatch('a.b', {x = ('x'):rep(9000000)})", "are the most");

@@ -152,6 +152,175 @@ static const struct probe {
 	{"json of 17 MB", "assert(json.decode((' '):rep(17 << 20)))", true},
 	{"log without end", "while true do log.info('x') end", false},
 	{"sleep", "pcall(sleep, 60) while true do pcall(sleep, 60) end", false},
+	/* the parser, which no hook interrupts */
+	{"load of many gotos", "load(('goto a '):rep(32000) .. '::a::')", true},
+	{"load of many labels",
+		"local t = {} for i = 1, 32000 do t[i] = '::l' .. i .. '::' end\n"
+		"load(table.concat(t) .. ('goto l32000 '):rep(1000000))",
+		true},
+	{"load of many blocks", "load(('goto a do ::b:: end '):rep(30000) .. '::a::')", true},
+	{"load of a sum", "while true do load('return 1' .. ('+1'):rep(5000000)) end", false},
+	{"load of and", "load('return a' .. (' and a'):rep(1000000))", true},
+	{"load of names of outer functions",
+		"local t = {} for i = 1, 190 do\n"
+		"t[i] = 'local a' .. i .. ' ' end local l = table.concat(t)\n"
+		"load((l .. 'return function() '):rep(100) .. ('x=x '):rep(100000) .. ('end "
+		"'):rep(100))",
+		true},
+	{"load of a comment", "while true do load('--[[' .. (' '):rep(20000000) .. ']]') end",
+		true},
+	{"load of a string",
+		"while true do load('return \"' .. ('\\\\65'):rep(5000000) .. '\"') end", true},
+	/* lookups and numbers */
+	{"keys that fall together",
+		"local m, t = (1 << 17) - 1, {} for i = 1, 65537 do t['k' .. i] = 1 end\n"
+		"for i = 1, 65000 do t[i * m] = 1 end\n"
+		"while true do local x = t[-m] end",
+		false},
+	{"next over what was emptied",
+		"local t = {} for i = 1, 500000 do t['k' .. i] = 1 end for k in next, t do t[k] = "
+		"nil end\n"
+		"while true do next(t) end",
+		false},
+	{"next over a large array",
+		"local t = {} for i = 1, 2000000 do t[i] = 1 end for i = 1, 2000000 do t[i] = nil "
+		"end\n"
+		"while true do next(t) end",
+		false},
+	{"format of many values",
+		"local t = {} for i = 1, 200000 do t[i] = 5e-324 end\n"
+		"local f = ('%.1e'):rep(#t) while true do pcall(string.format, f, table.unpack(t)) "
+		"end",
+		false},
+	{"format of few values",
+		"local t = {} for i = 1, 9000 do t[i] = 5e-324 end\n"
+		"local function g(f, ...) while true do string.format(f, ...) end end "
+		"g(('%.1e'):rep(#t), table.unpack(t))",
+		false},
+	{"format of large values",
+		"local t = {} for i = 1, 90000 do t[i] = 1.7e308 end\n"
+		"local f = ('%99.0f'):rep(#t) while true do pcall(string.format, f, "
+		"table.unpack(t)) end",
+		true},
+	{"format of a table without end",
+		"string.format('%s', setmetatable({}, {__tostring = function() while true do end "
+		"end}))",
+		false},
+	{"os.date of many fields", "while true do os.date(('%n'):rep(12000000)) end", true},
+	{"os.date of many short fields", "while true do os.date(('%x'):rep(1500000)) end", true},
+	{"tonumber of 20 MB of digits",
+		"local big = ('9'):rep(20000000) while true do tonumber(big) end", false},
+	{"tonumber of 20 MB of hex",
+		"local big = '0x' .. ('9'):rep(20000000) while true do tonumber(big) end", false},
+	{"packsize of 20 MB", "local f = ('<'):rep(20000000) while true do string.packsize(f) end",
+		false},
+	{"unpack of 20 MB", "local f = ('<'):rep(20000000) while true do string.unpack(f, '') end",
+		false},
+	{"unpack of a million",
+		"local s = ('x'):rep(1000000) local f = ('b'):rep(900000) while true do "
+		"pcall(string.unpack, f, s) end",
+		false},
+	{"utf8.char of many",
+		"local t = {} for i = 1, 200000 do t[i] = 0x7fffffff end while true do "
+		"utf8.char(table.unpack(t)) end",
+		false},
+	{"utf8.codepoint of many",
+		"local s = ('x'):rep(900000) while true do pcall(utf8.codepoint, s, 1, -1) end",
+		false},
+	{"select over many values",
+		"local function f(...) while true do select(2, ...) end end f(table.unpack({}, 1, "
+		"200000))",
+		false},
+	{"format %q of 10 MB",
+		"local big = ('\\0'):rep(5000000) while true do ('%q'):format(big) end", true},
+	{"gsub of nothing", "local s = ('x'):rep(1000000) while true do s:gsub('', '') end", true},
+	{"gsub by a table",
+		"local t = setmetatable({}, {__index = function() while true do end end}); "
+		"('x'):rep(10):gsub('x', t)",
+		false},
+	/* depth */
+	{"traceback far down",
+		"local function f(n) if n == 0 then while true do debug.traceback() end end return "
+		"1 + f(n - 1) end f(150000)",
+		false},
+	{"error with a level far down",
+		"local function f(n) if n == 0 then while true do pcall(error, 'x', 140000) end "
+		"end return 1 + f(n - 1) end f(150000)",
+		false},
+	{"many __close that loop",
+		"local mt = {__close = function() while true do end end}\n"
+		"local function f(n) local x <close> = setmetatable({}, mt) if n > 0 then f(n - 1) "
+		"end end f(100000)",
+		true},
+	{"many __close in C",
+		"local t = {} for i = 1, 300000 do t[i] = i end setmetatable(t, {__close = "
+		"json.encode})\n"
+		"local function f(n) local x <close> = t if n > 0 then f(n - 1) end while true do "
+		"end end f(100)",
+		false},
+	{"many __close that print",
+		"local t = setmetatable({}, {__close = print, __tostring = function() while true "
+		"do end end})\n"
+		"local function f(n) local x <close> = t if n > 0 then f(n - 1) end while true do "
+		"end end f(100)",
+		false},
+	{"handlers of handlers", "local function f() xpcall(error, f) xpcall(error, f) end f()",
+		true},
+	{"__index that leads far",
+		"local t = {} for i = 1, 1900 do t = setmetatable({}, {__index = t}) end\n"
+		"while true do local x = t.x end",
+		false},
+	{"coroutines closed in a loop",
+		"while true do local c = coroutine.wrap(function() local x <close> = "
+		"setmetatable({}, {__close = function() "
+		"while true do end end}) coroutine.yield() end) c() end",
+		true},
+	{"coroutine.close that loops",
+		"local c = coroutine.create(function() local x <close> = setmetatable({}, {__close "
+		"= function() "
+		"while true do end end}) coroutine.yield() end) coroutine.resume(c) "
+		"coroutine.close(c)",
+		false},
+	{"sort with a __len of 1 << 40",
+		"table.sort(setmetatable({}, {__len = function() return 1 << 40 end, __index = "
+		"function() return 1 end}))",
+		true},
+	{"files without end", "while true do io.open('/dev/null') end", false},
+	/* JSON */
+	{"json of many arrays", "pcall(json.decode, '[' .. ('[],'):rep(5000000) .. '[]]')", true},
+	{"json of many objects", "pcall(json.decode, '[' .. ('{\"a\":1},'):rep(1800000) .. '{}]')",
+		true},
+	{"json of many keys",
+		"local t = {} for i = 1, 300000 do t['k' .. i] = i end while true do "
+		"json.encode(t) end",
+		false},
+	{"json of many floats",
+		"local t = {} for i = 1, 500000 do t[i] = 5e-324 end while true do "
+		"pcall(json.encode, t) end",
+		false},
+	{"json text of many floats",
+		"local s = '[' .. ('5e-324,'):rep(2000000) .. '1]' while true do "
+		"pcall(json.decode, s) end",
+		true},
+	{"json of tables that hold each other",
+		"local t = {} for i = 1, 60 do t = {t, t, t, t} end while true do "
+		"pcall(json.encode, t) end",
+		false},
+	{"json of a large text far down",
+		"local t = ('x'):rep(8000000) for i = 1, 95 do t = {a = 1, b = t} end while true "
+		"do pcall(json.encode, t) end",
+		false},
+	{"json text of many keys",
+		"local t = {} for i = 1, 900000 do t[i] = '\"k' .. i .. '\":1' end\n"
+		"local s = '{' .. table.concat(t, ',') .. '}' t = nil while true do "
+		"pcall(json.decode, s) end",
+		true},
+	{"weak keys in a chain",
+		"local k, mt = {}, {__mode = 'k'} for i = 1, 40000 do k[i] = {} end local e = {}\n"
+		"for i = 1, 39999 do local j = (i * 7919) % 39999 + 1 e[j] = setmetatable({[k[j]] "
+		"= k[j + 1]}, mt) end\n"
+		"local first = k[1] k = nil while true do collectgarbage() end",
+		true},
 	{"a program that ignores signals", "exec.run('trap \"\" TERM INT; sleep 60')", false},
 };
 

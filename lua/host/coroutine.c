@@ -97,6 +97,29 @@ co_resume(lua_State *L)
 	return finish_resume(L, start(L, co, lua_gettop(L) - 1, continue_resume));
 }
 
+/* ---- close ---------------------------------------------------------------------------------- */
+
+#define CLOSES_MAX 10 /* within each other */
+
+/* Close the variables of co, which may close another coroutine: Lua does not count these calls, and
+ * a long chain of them would take all of the C stack.  Raises, or returns the status and leaves an
+ * error on top of co. */
+static int
+close_variables(lua_State *L, lua_State *co)
+{
+	struct state *st = state_of(L);
+	int status;
+
+	if (st->current->closes == CLOSES_MAX)
+		return luaL_error(L, "more than %d coroutines close each other", CLOSES_MAX);
+	st->current->closes++;
+	st->running = co;
+	status = lua_resetthread(co);
+	st->running = L;
+	st->current->closes--;
+	return status;
+}
+
 /* ---- wrap ----------------------------------------------------------------------------------- */
 
 static int
@@ -110,7 +133,7 @@ finish_wrap(lua_State *L, int count)
 	status = lua_status(co);
 	if (status != LUA_OK && status != LUA_YIELD) { /* it failed: close its variables */
 		lua_pop(L, 1);
-		status = lua_resetthread(co);
+		status = close_variables(L, co);
 		lua_xmove(co, L, 1);
 		limits_rethrow(L, status);
 	}
@@ -225,7 +248,7 @@ co_close(lua_State *L)
 
 	if (name[0] != 'd' && name[0] != 's')
 		return luaL_error(L, "cannot close a %s coroutine", name);
-	status = lua_resetthread(co);
+	status = close_variables(L, co);
 	if (status == LUA_OK) {
 		lua_pushboolean(L, 1);
 		return 1;

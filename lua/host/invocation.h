@@ -25,6 +25,8 @@ struct invocation {
 	/* running */
 	bool is_passing; /* the yield under way is a wait or the end of a slice, not the script's */
 	unsigned stuck;  /* resumes below us that cannot be yielded across */
+	unsigned
+		closes; /* coroutines that are being closed, each by a variable of the one before */
 	int64_t slice_end_ns;
 	struct await *waiting, *resumed;
 	/* limits */

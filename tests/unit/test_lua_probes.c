@@ -281,6 +281,18 @@ static const struct probe {
 		"while true do end end}) coroutine.yield() end) coroutine.resume(c) "
 		"coroutine.close(c)",
 		false},
+	{"coroutines that close each other",
+		"local c = {} for i = 1, 30000 do c[i] = coroutine.create(function()\n"
+		"local x <close> = setmetatable({}, {__close = function()\n"
+		"if c[i + 1] then coroutine.close(c[i + 1]) end end}) coroutine.yield() end)\n"
+		"coroutine.resume(c[i]) end coroutine.close(c[1])",
+		true},
+	{"coroutines that fail within each other",
+		"local w = {} for i = 1, 30000 do w[i] = coroutine.wrap(function()\n"
+		"local x <close> = setmetatable({}, {__close = function()\n"
+		"if w[i + 1] then w[i + 1]() end end}) coroutine.yield() error('x') end)\n"
+		"w[i]() end w[1]()",
+		true},
 	{"sort with a __len of 1 << 40",
 		"table.sort(setmetatable({}, {__len = function() return 1 << 40 end, __index = "
 		"function() return 1 end}))",

@@ -109,3 +109,10 @@ documented() {
 		assert(#missing == 0, table.concat(missing, " "))
 	LUA
 }
+
+@test "docs/sandbox.md names the system calls that are denied, and no other" {
+	documented=$(sed -n '/^## System calls/,/^So /s/^- [^:]*: //p' "$TOP/docs/sandbox.md" | grep -o '`[^`]*`' | tr -d '`' |
+		tr ' ' '\n' | grep -v TIOCSTI | sort)
+	denied=$(grep -o 'SCMP_SYS([a-z0-9_]*)' "$TOP/lua/host/confine.c" | sed 's/SCMP_SYS(//; s/)//; s/time64/time/' | sort -u)
+	diff <(echo "$documented") <(echo "$denied")
+}

@@ -57,9 +57,10 @@ open_regular(const char *path, const char *mode)
 	else if (*mode == 'a')
 		flags |= O_CREAT | O_APPEND;
 	fd = open(path, flags | O_CLOEXEC | O_NONBLOCK | O_NOCTTY, 0666);
-	if (fd < 0 || fstat(fd, &st) < 0)
+	if (fd < 0)
 		return -1;
-	if (S_ISREG(st.st_mode) || S_ISDIR(st.st_mode) || strcmp(path, "/dev/null") == 0)
+	if (fstat(fd, &st) == 0 &&
+		(S_ISREG(st.st_mode) || S_ISDIR(st.st_mode) || strcmp(path, "/dev/null") == 0))
 		return fd;
 	(void)close(fd);
 	errno = ESPIPE;
@@ -189,12 +190,14 @@ close_input(lua_State *L)
 	}
 	lua_getiuservalue(L, 1, 1);
 	opt.command = lua_tostring(L, -1);
+	s->closef = close_file; /* the collector's, when there is no memory for the text */
 	luaL_buffinit(L, &text);
 	rewind(s->f);
 	while ((n = fread(luaL_prepbuffer(&text), 1, LUAL_BUFFERSIZE, s->f)) > 0)
 		luaL_addsize(&text, n);
 	luaL_pushresult(&text);
 	(void)fclose(s->f);
+	s->closef = NULL;
 	opt.input = lua_tolstring(L, -1, &opt.input_len);
 	return exec_wait(L, &opt, execute_results);
 }

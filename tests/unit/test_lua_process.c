@@ -48,6 +48,36 @@ START_TEST(results)
 }
 END_TEST
 
+static unsigned
+open_files(void)
+{
+	DIR *fds = opendir("/proc/self/fd");
+	unsigned count = 0;
+
+	ck_assert_ptr_nonnull(fds);
+	while (readdir(fds))
+		count++;
+	ck_assert_int_eq(closedir(fds), 0);
+	return count;
+}
+
+START_TEST(popen_without_memory_leaves_no_file)
+{
+	unsigned before;
+	struct outcome o;
+
+	rig_ok(&rig, "return true");
+	before = open_files();
+	o = rig_do_with(&rig,
+		"function on_event() local p = io.popen('cat', 'w')\n"
+		"for i = 1, 30 do p:write(('x'):rep(100000)) end p:close() end",
+		RIG_TIMEOUT_MS, 2 << 20);
+	ck_assert_msg(strstr(o.error, "out of memory") != NULL, "%s", o.error);
+	ck_assert_uint_eq(open_files(), before);
+	outcome_fini(&o);
+}
+END_TEST
+
 START_TEST(popen_and_execute)
 {
 	rig_ok(&rig, "local p = io.popen('echo a; echo b; exit 2') assert(p:read('l') == 'a')\n"
@@ -267,6 +297,7 @@ main(void)
 	tcase_set_timeout(tc, 60);
 	tcase_add_test(tc, results);
 	tcase_add_test(tc, popen_and_execute);
+	tcase_add_test(tc, popen_without_memory_leaves_no_file);
 	tcase_add_test(tc, returns_when_the_shell_exits);
 	tcase_add_test(tc, output_is_read_to_the_end_by_a_busy_worker);
 	tcase_add_test(tc, nothing_outlives_its_invocation);

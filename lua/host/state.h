@@ -60,14 +60,19 @@ extern const char state_key_filtered;
  * refused. */
 int state_compile(lua_State *L, const char *source, size_t len, const char *chunk_name);
 
-/* ---- sandbox: what scripts find (sandbox.c, coroutine.c, require.c) -------------------------- */
+/* ---- freeze.c: what no invocation changes ---------------------------------------------------- */
 
-/* Push the base environment, which finds the standard libraries and ours.  May raise. */
-void sandbox_push_base(lua_State *L);
 /* Replace the table on top by a read-only view of it, recursively.  May raise. */
 void sandbox_freeze(lua_State *L);
 /* Whether the value at idx is such a view. */
 bool sandbox_is_frozen(lua_State *L, int idx);
+/* Raise that the key at 2 cannot be set. */
+int sandbox_refuse_write(lua_State *L);
+
+/* ---- sandbox: what scripts find (sandbox.c, coroutine.c, require.c) -------------------------- */
+
+/* Push the base environment, which finds the standard libraries and ours.  May raise. */
+void sandbox_push_base(lua_State *L);
 /* Push a table of what scripts find of Lua's own library of that name, opened now.  Returns false,
  * and pushes nothing, when there is none. */
 bool sandbox_push_standard(lua_State *L, const char *name);

@@ -34,7 +34,8 @@ invocation_new(struct worker *w, uint32_t id)
 	return inv;
 }
 
-#define RUN_ARGS 7 /* arguments of lua/host/run.lua */
+#define FILES_LEFT 16 /* may stay open, not closed, until the state collects them by itself */
+#define RUN_ARGS   7  /* arguments of lua/host/run.lua */
 
 /* ---- start ---------------------------------------------------------------------------------- */
 
@@ -298,7 +299,7 @@ release_lua(struct invocation *inv)
 	luaL_unref(L, LUA_REGISTRYINDEX, inv->env_ref);
 	luaL_unref(L, LUA_REGISTRYINDEX, inv->locals_ref);
 	inv->co = NULL;
-	if (inv->kill && !inv->state->is_full)
+	if ((inv->kill || inv->state->open_files > FILES_LEFT) && !inv->state->is_full)
 		(void)lua_gc(L, LUA_GCCOLLECT); /* files it had open, above all */
 }
 

@@ -25,6 +25,7 @@ struct state {
 	size_t largest_bytes; /* of what was allocated at once */
 	lua_State *running;   /* the innermost coroutine that runs */
 	unsigned refs;        /* invocations */
+	unsigned open_files;  /* of the io library */
 	struct invocation *current;
 	TAILQ_ENTRY(state) link; /* in worker->idle */
 };

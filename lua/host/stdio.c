@@ -16,12 +16,27 @@
 
 /* ---- files ---------------------------------------------------------------------------------- */
 
+/* s->f is open now, until it is closed or collected. */
+static void
+open_stream(lua_State *L, luaL_Stream *s, lua_CFunction close)
+{
+	s->closef = close;
+	state_of(L)->open_files++;
+}
+
+static int
+close_stream(lua_State *L, luaL_Stream *s)
+{
+	state_of(L)->open_files--;
+	return fclose(s->f);
+}
+
 static int
 close_file(lua_State *L)
 {
 	luaL_Stream *s = luaL_checkudata(L, 1, LUA_FILEHANDLE);
 
-	return luaL_fileresult(L, fclose(s->f) == 0, NULL);
+	return luaL_fileresult(L, close_stream(L, s) == 0, NULL);
 }
 
 static luaL_Stream *
@@ -89,7 +104,7 @@ io_open(lua_State *L)
 		errno = code;
 		return luaL_fileresult(L, 0, name);
 	}
-	s->closef = close_file;
+	open_stream(L, s, close_file);
 	return 1;
 }
 
@@ -101,7 +116,7 @@ io_tmpfile(lua_State *L)
 	s->f = tmpfile();
 	if (!s->f)
 		return luaL_fileresult(L, 0, NULL);
-	s->closef = close_file;
+	open_stream(L, s, close_file);
 	return 1;
 }
 
@@ -146,7 +161,7 @@ close_output(lua_State *L)
 	luaL_Stream *s = luaL_checkudata(L, 1, LUA_FILEHANDLE);
 	lua_Integer status;
 
-	(void)fclose(s->f);
+	(void)close_stream(L, s);
 	lua_getiuservalue(L, 1, 1);
 	status = lua_tointeger(L, -1);
 	return push_status(L, (int)(status & 0xff), (int)(status >> 8));
@@ -168,7 +183,7 @@ popen_results(lua_State *L, const struct exec_result *r)
 			(void)close(fd);
 		return luaL_fileresult(L, 0, "popen");
 	}
-	s->closef = close_output;
+	open_stream(L, s, close_output);
 	if (r->out.len > 0 && fwrite(r->out.data, r->out.len, 1, s->f) != 1)
 		return luaL_fileresult(L, 0, "popen");
 	rewind(s->f);
@@ -185,7 +200,7 @@ close_input(lua_State *L)
 	size_t n;
 
 	if (!limits_can_yield(L)) { /* collected, not closed: nobody is there to wait */
-		(void)fclose(s->f);
+		(void)close_stream(L, s);
 		return 0;
 	}
 	lua_getiuservalue(L, 1, 1);
@@ -196,7 +211,7 @@ close_input(lua_State *L)
 	while ((n = fread(luaL_prepbuffer(&text), 1, LUAL_BUFFERSIZE, s->f)) > 0)
 		luaL_addsize(&text, n);
 	luaL_pushresult(&text);
-	(void)fclose(s->f);
+	(void)close_stream(L, s);
 	s->closef = NULL;
 	opt.input = lua_tolstring(L, -1, &opt.input_len);
 	return exec_wait(L, &opt, execute_results);
@@ -218,7 +233,7 @@ io_popen(lua_State *L)
 	s->f = tmpfile();
 	if (!s->f)
 		return luaL_fileresult(L, 0, NULL);
-	s->closef = close_input;
+	open_stream(L, s, close_input);
 	return 1;
 }
 

@@ -78,6 +78,19 @@ START_TEST(popen_without_memory_leaves_no_file)
 }
 END_TEST
 
+/* An idle state collects nothing, and the files of one hook would be missed by the others. */
+START_TEST(forgotten_files_are_closed)
+{
+	unsigned before;
+
+	rig_ok(&rig, "return true");
+	before = open_files();
+	for (int i = 0; i < 3; i++)
+		rig_ok(&rig, "for i = 1, 200 do assert(io.open('/dev/null')) end");
+	ck_assert_uint_le(open_files(), before + 3 * 16);
+}
+END_TEST
+
 START_TEST(popen_and_execute)
 {
 	rig_ok(&rig, "local p = io.popen('echo a; echo b; exit 2') assert(p:read('l') == 'a')\n"
@@ -297,6 +310,7 @@ main(void)
 	tcase_set_timeout(tc, 60);
 	tcase_add_test(tc, results);
 	tcase_add_test(tc, popen_and_execute);
+	tcase_add_test(tc, forgotten_files_are_closed);
 	tcase_add_test(tc, popen_without_memory_leaves_no_file);
 	tcase_add_test(tc, returns_when_the_shell_exits);
 	tcase_add_test(tc, output_is_read_to_the_end_by_a_busy_worker);

@@ -221,6 +221,15 @@ report_file(void *arg, const char *path, const struct err *err)
 	root_refused(((struct master *)arg)->root, NULL, "load", path, err);
 }
 
+static void
+hook_removed(void *arg, uint64_t hook_id)
+{
+	struct master *m = arg;
+
+	if (m->dispatcher) /* at start nothing is held yet */
+		dispatcher_hook_removed(m->dispatcher, hook_id);
+}
+
 void
 wire_hooks(struct master *m, struct hooks_services *ret_services)
 {
@@ -231,6 +240,7 @@ wire_hooks(struct master *m, struct hooks_services *ret_services)
 		.check = check_hook,
 		.run = run_hook,
 		.cancel = cancel_hook,
+		.removed = hook_removed,
 		.report = report_file,
 	};
 }

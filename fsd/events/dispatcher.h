@@ -49,6 +49,9 @@ void dispatcher_add(struct dispatcher *d, struct event *ev);
 /* Registrations settled, workers became free, a limit changed: look again. */
 void dispatcher_kick(struct dispatcher *d);
 
+/* A hook was removed: what it holds gets its result now, in memory or parked. */
+void dispatcher_hook_removed(struct dispatcher *d, uint64_t hook_id);
+
 /* Executions known of an event that is not final yet: pending, running and held ones too.  Calls fn
  * for each; false when the event is not in memory (final, parked, or not read yet). */
 typedef void dispatcher_exec_fn(void *arg, const struct execution *ex);

@@ -178,6 +178,25 @@ hold_due(struct dispatcher *d, struct job *job)
 	}
 }
 
+void
+dispatcher_hook_removed(struct dispatcher *d, uint64_t hook_id)
+{
+	struct held *held, *next;
+	struct job *job;
+
+	for (held = TAILQ_FIRST(&d->order); held; held = next) {
+		next = TAILQ_NEXT(held, order);
+		if (!held->resting)
+			continue;
+		STAILQ_FOREACH (job, &held->jobs, sibling) {
+			if (job->ex.hook_id == hook_id && job->stage == JOB_HELD)
+				hold_due(d, job);
+		}
+	}
+	d->parking.is_read_due = true; /* for what is parked */
+	dispatcher_wake(d);
+}
+
 /* ---- retries -------------------------------------------------------------------------------- */
 
 /* Before the attempt after this many: doubled each time, give or take the jitter. */

@@ -464,6 +464,10 @@ resume(struct dispatcher *d, struct job *job, bool was_parked)
 	const struct hook_rules *rules = job_rules(job);
 	bool may_have_begun = !was_parked && job->ex.seq <= d->last_life_seq;
 
+	if (job->run.code->is_removed) {
+		job_settle(d, job, EXEC_REMOVED);
+		return;
+	}
 	if (hook_rules_gate(rules) && has_conditions(rules))
 		job->run.part = RUN_EXECUTE; /* they were met */
 	if (job->ex.status == EXEC_HELD) {

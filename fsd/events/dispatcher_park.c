@@ -474,7 +474,7 @@ lot_wants(const struct dispatcher *d, const struct lot *lot, int64_t now_ns)
 
 	if (!lot->has_parked || lot->is_reading)
 		return 0;
-	if (lot->first.due_ns <= now_ns)
+	if (lot->first.due_ns <= now_ns || hooks_is_removed(d->rooms.hooks, lot->hook_id))
 		return active < LOT_PAGE ? LOT_PAGE : 0;
 	if (lot->near >= LOT_PAGE || d->parking.resting >= room)
 		return 0;

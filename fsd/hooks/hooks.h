@@ -34,6 +34,8 @@ struct hooks_services {
 		void *done_arg);
 	void (*run)(void *arg, struct run *run);    /* workers_run */
 	void (*cancel)(void *arg, struct run *run); /* workers_cancel as interrupted */
+	/* A hook was removed: what it holds ends (dispatcher_hook_removed).  May be NULL. */
+	void (*removed)(void *arg, uint64_t hook_id);
 	/* A file was refused: one line of `errors`.  path is as in the mount. */
 	void (*report)(void *arg, const char *path, const struct err *err);
 };
@@ -138,6 +140,8 @@ void hooks_on_settled(struct hooks *hooks, void (*settled)(void *arg), void *arg
 
 /* A version by identity, for recovery: executions name (hook_id, version).  NULL when unknown. */
 struct hook_code *hooks_find_code(struct hooks *hooks, uint64_t hook_id, uint32_t version);
+/* Whether no version of it is in service, nor will be by itself: its file is gone. */
+bool hooks_is_removed(struct hooks *hooks, uint64_t hook_id);
 /* The label ("x@stack") of any hook that ever lived; NULL when unknown.  Borrowed. */
 const char *hooks_label(struct hooks *hooks, uint64_t hook_id);
 /* And back: the id; 0 when there was never one. */

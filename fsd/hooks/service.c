@@ -215,6 +215,7 @@ hook_serve(struct hook *hook, struct hook_file *file, const char *script,
 void
 hook_retire(struct hook *hook)
 {
+	const struct hooks_services *services = &hook->hooks->opt.services;
 	uint64_t at = hook_boundary(hook);
 	struct release *release;
 
@@ -227,6 +228,16 @@ hook_retire(struct hook *hook)
 		release->code.is_removed = true;
 	hook_alias_drop(hook);
 	release_prune(hook);
+	if (services->removed && hook->id)
+		services->removed(services->arg, hook->id);
+}
+
+bool
+hooks_is_removed(struct hooks *hooks, uint64_t hook_id)
+{
+	const struct hook *hook = hook_find_id(hooks, hook_id);
+
+	return !hook || (!hook->current && !hook->has_file);
 }
 
 void

@@ -218,3 +218,12 @@ most_in() {
 	[ "$(wc -l <"$BATS_TEST_TMPDIR/first")" -le 2 ]
 	[ "$(cat "$BATS_TEST_TMPDIR/last")" = "${ids[2]}" ]
 }
+
+@test "what a hook holds ends when the hook is removed" {
+	add_hook slow <<<'return { event_type = "a.b", rate = "1/h", execute = function() return true end }'
+	loadgen --mount "$MNT" --mode bulk --batch 500 --count 1000 --type a.b >/dev/null
+	wait_for 10 '[ "$(cat "$MNT/events/queue/held")" = 999 ]'
+	rm "$MNT/hooks/slow.lua"
+	wait_for 10 '[ "$(cat "$MNT/events/queue/held")" = 0 ]'
+	[ "$(sqlite3 -readonly "$STATE/hooks.db" "SELECT count(*) FROM event_hook_executions WHERE status = 'removed'")" = 999 ]
+}

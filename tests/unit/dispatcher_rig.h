@@ -319,6 +319,12 @@ hooks_find_code(struct hooks *hooks, uint64_t hook_id, uint32_t version)
 	return hooks->is_forgotten ? NULL : &hooks->codes[hook_id - 1];
 }
 
+bool
+hooks_is_removed(struct hooks *hooks, uint64_t hook_id)
+{
+	return hooks->codes[hook_id - 1].is_removed;
+}
+
 void
 hooks_decide(struct hooks *hooks, struct hook_code *code, const struct event *ev,
 	enum gate_moment moment, int64_t now_ns, struct gate_decision *ret_decision)

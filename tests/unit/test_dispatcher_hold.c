@@ -227,22 +227,27 @@ START_TEST(a_newer_event_takes_the_place_of_a_held_one)
 }
 END_TEST
 
-START_TEST(a_removed_hook_is_not_asked)
+/* 600 events, more than stay in memory, due in an hour. */
+START_TEST(what_a_removed_hook_holds_ends_at_once)
 {
 	struct world *w = world_start();
 	struct hook_code *code = add_gated(w, (char *)"a", (char *)"*");
 
 	w->hooks.gate = decide_hold;
-	w->hooks.due_ns = clock_steady_ns() + 5 * NS_PER_MS;
-	raise_event(w, "a.b");
-	spin(w);
-	admit_answer(w, 0);
-	code->is_removed = true;
-	while (!w->store.finish_done)
-		(void)uv_run(&w->loop, UV_RUN_ONCE);
+	w->hooks.due_ns = clock_steady_ns() + 3600 * NS_PER_S;
+	for (int i = 0; i < 600; i++)
+		raise_event(w, "a.b");
 	settle_all(w);
-	ck_assert_int_eq(row_status(w, 1, 1), EXEC_REMOVED);
-	ck_assert_uint_eq(w->hooks.asked[0][GATE_DUE], 0);
+	ck_assert_uint_eq(w->events.count, 0);
+	ck_assert_uint_gt(w->events.parked, 300);
+	code->is_removed = true;
+	dispatcher_hook_removed(w->d, code->hook_id);
+	settle_all(w);
+	ck_assert_uint_eq(w->events.count, 600);
+	for (uint64_t seq = 1; seq <= 600; seq++) {
+		ck_assert_int_eq(row_status(w, seq, 1), EXEC_REMOVED);
+		ck_assert_uint_eq(w->hooks.asked[seq - 1][GATE_DUE], 0);
+	}
 	world_free(w);
 }
 END_TEST
@@ -620,7 +625,7 @@ main(void)
 	tcase_add_test(t, what_a_gate_drops_is_recorded_with_why);
 	tcase_add_test(t, what_is_held_runs_when_it_is_due);
 	tcase_add_test(t, a_newer_event_takes_the_place_of_a_held_one);
-	tcase_add_test(t, a_removed_hook_is_not_asked);
+	tcase_add_test(t, what_a_removed_hook_holds_ends_at_once);
 	tcase_add_test(t, conditions_come_before_the_gate);
 	tcase_add_test(t, conditions_alone_are_part_of_the_run);
 	suite_add_tcase(suite, t);

@@ -142,9 +142,7 @@ void hooks_on_settled(struct hooks *hooks, void (*settled)(void *arg), void *arg
 struct hook_code *hooks_find_code(struct hooks *hooks, uint64_t hook_id, uint32_t version);
 /* Whether no version of it is in service, nor will be by itself: its file is gone. */
 bool hooks_is_removed(struct hooks *hooks, uint64_t hook_id);
-/* The label ("x@stack") of any hook that ever lived; NULL when unknown.  Borrowed. */
-const char *hooks_label(struct hooks *hooks, uint64_t hook_id);
-/* And back: the id; 0 when there was never one. */
+/* The id of the hook with this label ("x@stack"); 0 when there was never one. */
 uint64_t hooks_id(struct hooks *hooks, const char *label);
 
 /* An execution of an event got its result: counters, latency, last_run, the hook's log. */

@@ -138,14 +138,6 @@ hook_path(const struct hook *hook)
 	return mem_printf("%s/hooks/%s.lua", hook->dir->tree_path, hook->name);
 }
 
-const char *
-hooks_label(struct hooks *hooks, uint64_t hook_id)
-{
-	struct hook *hook = hook_find_id(hooks, hook_id);
-
-	return hook ? hook->label : NULL;
-}
-
 struct hook *
 hook_find_label(struct hooks *hooks, const char *label)
 {

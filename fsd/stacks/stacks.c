@@ -110,12 +110,6 @@ stack_remove(struct stacks *stacks, struct stack *stack)
 	stack_unref(stack);
 }
 
-bool
-stacks_has(const struct stacks *stacks, const char *name)
-{
-	return !name[0] || stack_find(stacks, name);
-}
-
 /* ---- mkdir and rmdir ------------------------------------------------------------------------- */
 
 static int

@@ -31,7 +31,4 @@ int stacks_new(
 /* Before the registry of hooks, after the tree's last request.  Accepts NULL. */
 void stacks_free(struct stacks *stacks);
 
-/* Whether there is a stack of this name ("" is the root: always). */
-bool stacks_has(const struct stacks *stacks, const char *name);
-
 #endif

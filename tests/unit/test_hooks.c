@@ -124,7 +124,7 @@ START_TEST(test_removed_file_ends_the_hook)
 	assert_match(&f, 6, "t", "", "a:1");
 	assert_match(&f, 7, "t", "", "");
 	ck_assert(hooks_find_code(f.hooks, hook->id, 1)->is_removed);
-	ck_assert_str_eq(hooks_label(f.hooks, hook->id), "a");
+	ck_assert_uint_eq(hooks_id(f.hooks, "a"), hook->id);
 }
 END_TEST
 

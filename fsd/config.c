@@ -45,6 +45,7 @@ static const struct setting settings[] = {
 	{"retention", SETTING_DURATION, "90d", NS_PER_S, 100 * 365 * DAY_NS, true},
 	{"retention_count", SETTING_NUMBER, "0", 1, INT64_MAX, true},
 	{"retention_bytes", SETTING_SIZE, "0", MB, INT64_MAX, true},
+	{"hook_versions", SETTING_NUMBER, "20", 1, 10000, false},
 	{"log_level", SETTING_LEVEL, "info", LOG_LEVEL_DEBUG, LOG_LEVEL_ERROR, false},
 	{"log_max_bytes", SETTING_SIZE, "16M", 4096, INT64_MAX, true},
 	{"events_log_max_bytes", SETTING_SIZE, "64M", 4096, INT64_MAX, true},

@@ -14,6 +14,7 @@
 #include "fsd/hooks/hooks.h"
 #include "fsd/master.h"
 #include "fsd/root/root.h"
+#include "fsd/store/hook_store.h"
 #include "fsd/store/store.h"
 #include "fsd/tree/tree.h"
 #include "fsd/workers/workers.h"
@@ -420,6 +421,12 @@ set_retention(void *arg, int64_t value)
 			.max_bytes = (uint64_t)config_int(m->config, "retention_bytes")});
 }
 
+static void
+set_versions(void *arg, int64_t count)
+{
+	store_set_sources_kept(((struct master *)arg)->store, (unsigned)count);
+}
+
 void
 wire_settings(struct master *m)
 {
@@ -438,6 +445,7 @@ wire_settings(struct master *m)
 		{"retention", set_retention},
 		{"retention_count", set_retention},
 		{"retention_bytes", set_retention},
+		{"hook_versions", set_versions},
 	};
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)

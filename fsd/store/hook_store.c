@@ -17,6 +17,7 @@
 struct hook_job {
 	struct store_job job;
 	struct hook_version v; /* its strings are owned; name alone for a rename */
+	unsigned sources_kept;
 	store_done_fn *done;
 	void *arg;
 };
@@ -88,12 +89,12 @@ put_version(struct writer *w, const struct hook_version *v, int64_t source_id)
 /* A hook that is saved for years keeps its newest sources, and versions that still have work.  A
  * setting that is switched back and forth makes versions too, but pushes no source out. */
 static int
-prune_versions(struct writer *w, const struct hook_version *newest)
+prune_versions(struct writer *w, const struct hook_version *newest, unsigned sources_kept)
 {
 	sqlite3_stmt *stmt = db_stmt(&w->db, SQL_VERSIONS_PRUNE);
 
 	bind_int(stmt, 1, (int64_t)newest->hook_id);
-	bind_int(stmt, 2, STORE_SOURCES_KEPT);
+	bind_int(stmt, 2, sources_kept);
 	bind_int(stmt, 3, (int64_t)newest->version - STORE_VERSIONS_KEPT);
 	return db_run(&w->db, stmt);
 }
@@ -101,7 +102,8 @@ prune_versions(struct writer *w, const struct hook_version *newest)
 static int
 put_version_write(struct store_job *job, struct writer *w)
 {
-	const struct hook_version *v = &((struct hook_job *)job)->v;
+	const struct hook_job *h = (struct hook_job *)job;
+	const struct hook_version *v = &h->v;
 	int64_t source_id = 0;
 	int rc = put_hook(w, v);
 
@@ -111,7 +113,7 @@ put_version_write(struct store_job *job, struct writer *w)
 		rc = put_source(w, v, &source_id);
 	if (rc == 0)
 		rc = put_version(w, v, source_id);
-	return rc < 0 ? rc : prune_versions(w, v);
+	return rc < 0 ? rc : prune_versions(w, v, h->sources_kept);
 }
 
 static int
@@ -190,7 +192,14 @@ store_put_version(struct store *store, const struct hook_version *v, store_done_
 	h->v.source_len = v->source_len;
 	h->v.hash = v->hash;
 	h->v.created_ns = v->created_ns;
+	h->sources_kept = store->sources_kept;
 	store_write(&h->job);
+}
+
+void
+store_set_sources_kept(struct store *store, unsigned count)
+{
+	store->sources_kept = count;
 }
 
 void

@@ -17,12 +17,15 @@ int store_load_history(
 	struct store *store, struct hook_version_list *ret_versions, struct err *err) MUST_USE;
 
 /* Put a version in service: closes the one before at v->from_seq, inserts v (hook_id given by the
- * registry, from store_next_hook_id).  Kept are the newest STORE_SOURCES_KEPT sources, with their
- * first version and those among the newest STORE_VERSIONS_KEPT; what is in service; what unfinished
- * events match.  Borrows v during the call only. */
+ * registry, from store_next_hook_id).  Kept are the newest sources, with their first version and
+ * those among the newest STORE_VERSIONS_KEPT; what is in service; what unfinished events match.
+ * Borrows v during the call only. */
 enum { STORE_SOURCES_KEPT = 20, STORE_VERSIONS_KEPT = 64 };
 void store_put_version(
 	struct store *store, const struct hook_version *v, store_done_fn *done, void *arg);
+/* How many sources of a hook are kept when its next version is put; STORE_SOURCES_KEPT if never
+ * said. */
+void store_set_sources_kept(struct store *store, unsigned count);
 /* Replace a version's meta. */
 void store_put_meta(struct store *store, uint64_t hook_id, uint32_t version, const char *meta,
 	store_done_fn *done, void *arg);

@@ -11,6 +11,7 @@
 
 #include "base/auto.h"
 #include "base/mem.h"
+#include "fsd/store/hook_store.h"
 #include "fsd/store/schema.h"
 #include "fsd/store/store_impl.h"
 
@@ -176,6 +177,7 @@ open_writer(struct store *store, const struct store_options *opt)
 	store->opened_last_seq = (uint64_t)w->now.last_seq;
 	store->opened_pending = (uint64_t)w->now.by_status[EVENT_PENDING];
 	store->opened_parked = (uint64_t)w->now.by_status[EVENT_PROCESSING];
+	store->sources_kept = STORE_SOURCES_KEPT;
 	store->last_hook_id = (uint64_t)w->now.last_hook_id;
 	return 0;
 }

@@ -24,6 +24,7 @@ struct store {
 	struct lane *write_lane;
 	struct reader point, lists, check;
 	uint64_t opened_last_seq, opened_pending, opened_parked, last_hook_id;
+	unsigned sources_kept; /* of each hook */
 	bool was_crashed;
 	enum store_check checked;
 	_Atomic bool is_closing; /* set by the core, seen by long reads */

@@ -45,6 +45,19 @@ run_hook() {
 	[ "$(hook_status "$(run_hook)" big)" = success ]
 }
 
+@test "hook_versions: how many contents of a script are kept, down and up" {
+	save() { for n in "$@"; do add_hook keep <<<"return { event_type = 'a.b', description = '$n', execute = print }"; done; }
+	kept() { ls -v "$MNT/ctl/hooks/keep/versions" | tr '\n' ' '; }
+	save 1 2 3 4
+	set_to hook_versions 2
+	save 5
+	wait_for 5 '[ "$(kept)" = "4.lua 5.lua " ]'
+	set_to hook_versions 3
+	save 6
+	wait_for 5 '[ "$(kept)" = "4.lua 5.lua 6.lua " ]'
+	! echo 0 >"$MNT/config/hook_versions"
+}
+
 @test "log_level: of what hooks log, too" {
 	add_hook talk <<<'return { event_type = "a.b", execute = function() log.debug("a whisper") return true end }'
 	id=$(run_hook)

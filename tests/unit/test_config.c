@@ -104,7 +104,7 @@ START_TEST(test_defaults)
 	ck_assert(config_places(config)->is_foreground);
 	for (; config_name(count); count++)
 		ck_assert(config_has(config_name(count)));
-	ck_assert_uint_eq(count, 15);
+	ck_assert_uint_eq(count, 16);
 	config_free(config);
 }
 END_TEST

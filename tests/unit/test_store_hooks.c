@@ -619,6 +619,27 @@ START_TEST(versions_are_listed_and_settings_push_no_source_out)
 }
 END_TEST
 
+START_TEST(fewer_or_more_sources_are_kept_as_is_said)
+{
+	struct fixture f;
+	uint32_t version = 0;
+
+	fixture_open(&f);
+	while (version < 5) {
+		version++;
+		ck_assert_int_eq(put(&f, 1, version, 1, version % 2 ? "x" : "y"), 0);
+	}
+	store_set_sources_kept(f.store, 2);
+	ck_assert_int_eq(ask(&f, "SELECT count(*) FROM hook_version"), 5);
+	ck_assert_int_eq(put(&f, 1, ++version, 1, "y"), 0);
+	ck_assert_int_eq(ask(&f, "SELECT min(version) FROM hook_version"), version - 1);
+	store_set_sources_kept(f.store, 3);
+	ck_assert_int_eq(put(&f, 1, ++version, 1, "x"), 0);
+	ck_assert_int_eq(ask(&f, "SELECT min(version) FROM hook_version"), version - 2);
+	fixture_close(&f);
+}
+END_TEST
+
 START_TEST(a_removed_hook_is_forgotten_after_its_last_execution)
 {
 	static const char *const nothing_left =
@@ -655,6 +676,7 @@ main(void)
 
 	tcase_set_timeout(tc, 60);
 	tcase_add_test(tc, a_version_in_service_is_loaded);
+	tcase_add_test(tc, fewer_or_more_sources_are_kept_as_is_said);
 	tcase_add_test(tc, hooks_and_permissions_load_beside_lists);
 	tcase_add_test(tc, a_version_stays_while_an_event_needs_it);
 	tcase_add_test(tc, a_removed_hook_keeps_its_history);

@@ -75,7 +75,7 @@ replace(char **place, const char *value)
 static void
 keep_word(struct search *s, const char *name, const char *value)
 {
-	bool is_quoted = strpbrk(value, " \t\"\\") != NULL;
+	bool is_quoted = strpbrk(value, " \t\r\n\"\\") != NULL;
 
 	sbuf_printf(&s->kept, "%s=%s", name, is_quoted ? "\"" : "");
 	for (; *value; value++) {

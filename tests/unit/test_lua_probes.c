@@ -305,7 +305,7 @@ static const struct probe {
 	{"json of many keys",
 		"local t = {} for i = 1, 300000 do t['k' .. i] = i end while true do "
 		"json.encode(t) end",
-		false},
+		true}, /* by its deadline or for want of memory */
 	{"json of many floats",
 		"local t = {} for i = 1, 500000 do t[i] = 5e-324 end while true do "
 		"pcall(json.encode, t) end",

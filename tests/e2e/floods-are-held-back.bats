@@ -225,5 +225,5 @@ most_in() {
 	wait_for 10 '[ "$(cat "$MNT/events/queue/held")" = 999 ]'
 	rm "$MNT/hooks/slow.lua"
 	wait_for 10 '[ "$(cat "$MNT/events/queue/held")" = 0 ]'
-	[ "$(sqlite3 -readonly "$STATE/hooks.db" "SELECT count(*) FROM event_hook_executions WHERE status = 'removed'")" = 999 ]
+	wait_for 10 "[ \"\$(sqlite3 -readonly \"$STATE/hooks.db\" \"SELECT count(*) FROM event_hook_executions WHERE status = 'removed'\")\" = 999 ]"
 }

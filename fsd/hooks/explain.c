@@ -174,8 +174,8 @@ judge_absent(const struct hook *hook, struct place place, struct sbuf *why)
 			place.next->version, time);
 		return HOOK_NOT_YET;
 	}
-	if (hook->problem) {
-		sbuf_printf(why, "cannot be loaded: %s", hook->problem);
+	if (hook_problem(hook)) {
+		sbuf_printf(why, "cannot be loaded: %s", hook_problem(hook));
 		return HOOK_BROKEN;
 	}
 	sbuf_adds(why, "is being loaded");

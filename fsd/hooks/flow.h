@@ -105,16 +105,30 @@ void hook_spans_fini(struct hook *hook);
 enum hook_stance_kind hook_stance_now(
 	const struct hook *hook, const struct event *ev, struct sbuf *why);
 
+/* ---- conf.c ---------------------------------------------------------------------------------- */
+
+/* hooks.d/<hook>.conf in the state directory.  Returns owned. */
+char *hook_conf_path(const struct hook_dir *dir, const char *name);
+/* Read the file of every hook of the directory.  Blocks: yes (start only). */
+int hook_conf_load(struct hook_dir *dir, struct err *err) MUST_USE;
+/* Have a worker judge what hook_conf_load could not; then done, perhaps at once, with hook_problem
+ * set when it is refused. */
+void hook_conf_settle(struct hook *hook, hook_ready_fn *done, void *arg);
+/* What the source hooks.d/ of a directory tells. */
+void hook_conf_changed(void *dir, enum source_change what, const char *name, const char *new_name);
+/* Have a worker judge conditions, lines that stand in the file path; done follows, perhaps at once.
+ */
+void hook_conditions_judge(
+	struct hook *hook, const char *path, const char *lines, hook_ready_fn *done, void *arg);
+
 /* ---- overrides.c ----------------------------------------------------------------------------- */
 
 /* The stack is removed: its overrides go with it.  Blocks: briefly. */
 void hook_overrides_remove(struct hook_dir *dir);
-/* What the source hooks.d/ of a directory tells. */
-void hook_conf_changed(void *dir, enum source_change what, const char *name, const char *new_name);
-/* Read hooks.d/<hook>.conf of every hook of the directory.  Blocks: yes (start only). */
-int hook_overrides_load(struct hook_dir *dir, struct err *err) MUST_USE;
+/* Whether they go together with the script of the version in service. */
+int hook_overrides_check(struct hook *hook, struct err *err) MUST_USE;
 /* Change one override, write the file, apply it; done follows.  -EINVAL when the text is no value
- * of the setting: done is not called then. */
+ * of the setting, -EBUSY while the file is one that was refused: done is not called then. */
 int hook_override_write(struct hook *hook, enum hook_setting setting, const char *text,
 	hook_ready_fn *done, void *arg, struct err *err) MUST_USE;
 /* The hook's name changed. */

@@ -90,7 +90,7 @@ count_broken(const struct hooks *hooks)
 
 	LIST_FOREACH (dir, &hooks->dirs, link)
 		TAILQ_FOREACH (hook, &dir->list, dir_link)
-			count += hook->has_file && hook->problem;
+			count += hook->has_file && hook_problem(hook);
 	return count;
 }
 

@@ -113,7 +113,7 @@ show_overridden(const struct hook *hook, struct sbuf *out)
 static void
 show_problem(const struct hook *hook, struct sbuf *out)
 {
-	sbuf_printf(out, "broken: %s", hook->problem);
+	sbuf_printf(out, "broken: %s", hook_problem(hook));
 	if (hook->current)
 		sbuf_printf(out, " (version %u still in service)", hook->version);
 }
@@ -130,9 +130,9 @@ show_loading(const struct hook *hook, struct sbuf *out)
 void
 hook_status_show(const struct hook *hook, struct sbuf *out)
 {
-	if (hook->is_pending || (!hook->problem && !hook->current))
+	if (hook->is_pending || (!hook_problem(hook) && !hook->current))
 		show_loading(hook, out);
-	else if (hook->problem)
+	else if (hook_problem(hook))
 		show_problem(hook, out);
 	else if (!hook->settings.is_enabled)
 		sbuf_adds(out, "disabled");

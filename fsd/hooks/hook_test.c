@@ -240,7 +240,7 @@ start(struct test *test, const json_t *root, bool is_dry, struct err *err)
 		return err_set(err, EBUSY, "hook '%s' is still at its last test", hook->name);
 	if (!hook->current)
 		return err_set(err, EINVAL, "hook '%s' is not in service: %s", hook->name,
-			hook->problem ? hook->problem : "it is being loaded");
+			hook_problem(hook) ? hook_problem(hook) : "it is being loaded");
 	event_unref(test->run.event);
 	hook_code_unref(test->run.code);
 	test->run = (struct run){.code = hook_code_ref(&hook->current->code),

@@ -57,6 +57,7 @@ set_problem(struct hook *hook, const struct err *err)
 
 	free(hook->problem);
 	hook->problem = mem_strdup(err->msg);
+	hook->is_at_odds = false;
 	hooks->opt.services.report(hooks->opt.services.arg, path, err);
 }
 
@@ -81,9 +82,10 @@ serve(struct load *load, const char *script)
 	if (code < 0) {
 		code = err_wrap(&err, EINVAL, "%s", path + 1);
 		refuse(load, &err);
+		hook->is_at_odds = true;
 		return;
 	}
-	hook->is_loading = false;
+	hook->is_loading = hook->is_at_odds = false;
 	hook_serve(hook, &load->file, script, &settings);
 	free(TAKE(hook->problem));
 	hook_barrier_end(hook);
@@ -175,6 +177,29 @@ take_file(struct load *load, struct source_file *file, struct err *err)
 	return 0;
 }
 
+/* The settings beside the file are judged: now the file itself. */
+static void
+on_conf_settled(void *arg, int code, const struct err *err)
+{
+	struct load *load = arg;
+	struct hook *hook = load->hook;
+
+	(void)code, (void)err; /* told, and in conf_problem */
+	if (hook->hooks->is_stopping || is_overtaken(hook)) {
+		load_end(load);
+	} else if (hook->conf_problem) {
+		hook->is_loading = false;
+		hook_barrier_end(hook);
+		load_end(load);
+	} else if (hook->current && load->file.hash == hook->hash) {
+		AUTO(free) char *script = mem_strdup(hook->script);
+
+		serve(load, script);
+	} else {
+		check(load);
+	}
+}
+
 static void
 on_read(void *arg, int code, struct source_file *file, const struct err *err)
 {
@@ -193,12 +218,8 @@ on_read(void *arg, int code, struct source_file *file, const struct err *err)
 		refuse(load, err);
 	} else if (take_file(load, file, &why) != 0) {
 		refuse(load, &why);
-	} else if (hook->current && load->file.hash == hook->hash) {
-		AUTO(free) char *script = mem_strdup(hook->script);
-
-		serve(load, script);
 	} else {
-		check(load);
+		hook_conf_settle(hook, on_conf_settled, load);
 	}
 }
 

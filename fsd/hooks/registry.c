@@ -402,7 +402,7 @@ hooks_add_stack(struct hooks *hooks, const char *stack, struct err *err)
 	int code = dir_open(dir, err);
 
 	if (code == 0)
-		code = hook_overrides_load(dir, err);
+		code = hook_conf_load(dir, err);
 	if (code == 0)
 		code = source_scan(dir->source, on_scanned, dir, err);
 	if (code < 0) {
@@ -520,6 +520,8 @@ hook_free(struct hook *hook)
 	hook_spans_fini(hook);
 	free(hook->script);
 	free(hook->problem);
+	free(hook->conf_problem);
+	free(hook->conf_conditions);
 	free(hook->label);
 	free(hook->name);
 	free(hook);

@@ -5,7 +5,8 @@
  *	barrier.c   which events wait for that
  *	service.c   versions put in service and taken out of it
  *	versions.c  versions, and which of them match an event
- *	overrides.c hooks.d/<hook>.conf
+ *	overrides.c what is written to ctl/hooks/<hook>/
+ *	conf.c      hooks.d/<hook>.conf, where that is kept and people write too
  *	script.c    what a script says of itself
  *	settings.c  settings as text; overrides
  *	rules.c, rule_kinds.c  the rules among them
@@ -75,9 +76,13 @@ struct hook {
 	bool is_stale;       /* the file changed meanwhile */
 	bool is_leaving;     /* the file is gone; the grace period runs */
 	char *problem;       /* why the file is not in service; NULL */
+	bool is_at_odds;     /* problem: what the file says contradicts the overrides */
 	char *alias_refused; /* why name= was not taken; NULL */
 	struct hook_overrides overrides;
-	unsigned conf_writes; /* of its overrides, under way */
+	char *conf_problem;    /* why what hooks.d/<hook>.conf says does not hold; NULL */
+	char *conf_conditions; /* those of it that no worker has judged yet; NULL */
+	unsigned conf_writes;  /* of the file, under way */
+	unsigned conf_serial;  /* of the last write of it or look at it */
 
 	/* the version in service */
 	struct release *current;       /* NULL: none */
@@ -109,6 +114,12 @@ struct hook {
 	TAILQ_ENTRY(hook) dir_link, pending_link, leaving_link, queue_link, log_link;
 	UT_hash_handle by_name_hh, by_alias_hh, by_id_hh;
 };
+/* Why what its files say is not in service; NULL: it is, or will be.  Borrowed. */
+static inline const char *
+hook_problem(const struct hook *hook)
+{
+	return hook->conf_problem ? hook->conf_problem : hook->problem;
+}
 /* Hooks that wait for something, first come first. */
 TAILQ_HEAD(hook_queue, hook);
 

@@ -352,15 +352,15 @@ add_override(
 	return hook_override_set(o, setting, all ? all : value, err);
 }
 
-static int
-parse_line(struct hook_overrides *o, char *line, struct err *err)
+/* End the key and the value of a line; returns the value, NULL when there is none. */
+static char *
+split_line(char *line)
 {
 	char *value = strchr(line, '=');
 	size_t len;
-	int i;
 
 	if (!value)
-		return err_set(err, EINVAL, "expected key = value");
+		return NULL;
 	for (len = (size_t)(value - line); len && strchr(" \t", line[len - 1]); len--)
 		continue;
 	line[len] = '\0';
@@ -368,27 +368,67 @@ parse_line(struct hook_overrides *o, char *line, struct err *err)
 	for (len = strlen(value); len && strchr(" \t\r", value[len - 1]); len--)
 		continue;
 	value[len] = '\0';
+	return value;
+}
+
+static int
+parse_line(struct hook_overrides *o, char *line, struct err *err)
+{
+	const char *value = split_line(line);
+	int i;
+
+	if (!value)
+		return err_set(err, EINVAL, "expected key = value");
 	for (i = 0; i < SETTING_COUNT; i++)
 		if (!strcmp(line, hook_setting_name(i)))
 			return add_override(o, i, value, err);
 	return err_set(err, EINVAL, "'%s' is not a setting", line);
 }
 
+/* Returns the next line without the blanks before it, owned; NULL: there is none. */
+static char *
+next_line(const char **text)
+{
+	size_t len = strcspn(*text, "\n");
+	size_t blanks = strspn(*text, " \t\r");
+	const char *line = *text;
+
+	if (!*line)
+		return NULL;
+	*text += len + (line[len] == '\n');
+	return mem_strndup(line + blanks, len - blanks);
+}
+
 int
 hook_overrides_parse(struct hook_overrides *o, const char *text, struct err *err)
 {
-	unsigned number = 1;
+	unsigned number;
+	char *line;
 
-	for (; *text; number++) {
-		size_t len = strcspn(text, "\n");
-		AUTO(free) char *line = mem_strndup(text, len);
-		char *start = line + strspn(line, " \t\r");
+	for (number = 1; (line = next_line(&text)); number++) {
+		int code = *line && *line != '#' ? parse_line(o, line, err) : 0;
 
-		if (*start && *start != '#' && parse_line(o, start, err) != 0)
+		free(line);
+		if (code < 0)
 			return err_wrap(err, EINVAL, "line %u", number);
-		text += len + (text[len] == '\n');
 	}
 	return 0;
+}
+
+void
+hook_overrides_conditions(const char *text, struct sbuf *out)
+{
+	const char *key = hook_setting_name(SETTING_RULES + RULE_MATCH);
+	char *line;
+
+	while ((line = next_line(&text))) {
+		const char *value = *line == '#' ? NULL : split_line(line);
+
+		if (value && !strcmp(line, key) && strcmp(value, "off") != 0)
+			sbuf_adds(out, value);
+		sbuf_addc(out, '\n');
+		free(line);
+	}
 }
 
 void

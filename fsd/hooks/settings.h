@@ -88,6 +88,8 @@ int hook_override_set(struct hook_overrides *o, enum hook_setting setting, const
 /* Read the lines `key = value` of hooks.d/<hook>.conf; # begins a comment.  -EINVAL says on which
  * line. */
 int hook_overrides_parse(struct hook_overrides *o, const char *text, struct err *err) MUST_USE;
+/* Append the conditions of such a text, each on the line where it stands there. */
+void hook_overrides_conditions(const char *text, struct sbuf *out);
 /* Append the same lines. */
 void hook_overrides_format(const struct hook_overrides *o, struct sbuf *out);
 

@@ -137,3 +137,19 @@ ask() {
 	[ "$(cat "$MNT/ctl/hooks/h/runs")" = 0 ]
 	[ ! -s "$MNT/ctl/hooks/h/log" ]
 }
+
+@test "a wrong line written by hand into hooks.d/ is refused with its number, and after a kill still" {
+	add_hook hand <<<'return { event_type = "a.b", execute = print }'
+	printf 'match = n ~ ^x\n' >"$STATE/hooks.d/hand.conf"
+	wait_for 5 'grep -qx "ok (overridden: match)" "$MNT/ctl/hooks/hand/status"'
+	printf '# by hand\nmatch = n = 1\nmatch = n ~ ^[x\n' >"$STATE/hooks.d/hand.conf"
+	wait_for 5 'grep -q "^broken: .*/hooks.d/hand.conf: line 3: the regular expression is wrong at character" "$MNT/ctl/hooks/hand/status"'
+	tail -n 1 "$MNT/errors" | grep -q 'line 3: the regular expression is wrong'
+	! echo 1m >"$MNT/ctl/hooks/hand/once_within" # the file that somebody wrote stays as it is
+	kill_fsd
+	start_fsd
+	wait_for 5 'grep -q "^broken: .*line 3: .*still in service" "$MNT/ctl/hooks/hand/status"'
+	[ "$(cat "$MNT/ctl/hooks/hand/match")" = 'n ~ ^x' ]
+	rm "$STATE/hooks.d/hand.conf"
+	wait_for 5 'grep -qx ok "$MNT/ctl/hooks/hand/status"'
+}

@@ -27,7 +27,8 @@ struct held_check {
 	void (*done)(void *arg, int code, const char *meta, const struct err *err);
 	void *arg;
 	char *source;
-	bool is_refused; /* its conditions, which contain "~ (" */
+	char *path;
+	unsigned wrong; /* the line of its conditions that contains "~ ("; 0: none */
 };
 
 struct hooks_fixture {
@@ -53,8 +54,10 @@ fixture_answer(const struct held_check *check)
 {
 	struct err err = {0};
 
-	if (check->is_refused)
-		check->done(check->arg, err_set(&err, EINVAL, "line 1: a parenthesis is open"),
+	if (check->wrong)
+		check->done(check->arg,
+			err_set(&err, EINVAL, "%s: line %u: a parenthesis is open", check->path,
+				check->wrong),
 			NULL, &err);
 	else if (check->source[0] == '{' || !strncmp(check->source, "return ", 7))
 		check->done(check->arg, 0, check->source, NULL);
@@ -73,7 +76,19 @@ fixture_release(struct hooks_fixture *f)
 	for (i = 0; i < count; i++) {
 		fixture_answer(&f->held[i]);
 		free(f->held[i].source);
+		free(f->held[i].path);
 	}
+}
+
+static inline unsigned
+fixture_wrong_line(const char *match)
+{
+	const char *wrong = match ? strstr(match, "~ (") : NULL;
+	unsigned line = wrong != NULL;
+
+	while (wrong && match < wrong)
+		line += *match++ == '\n';
+	return line;
 }
 
 static inline void
@@ -82,7 +97,7 @@ fixture_check(void *arg, const struct check_request *req,
 {
 	struct hooks_fixture *f = arg;
 	struct held_check check = {done, done_arg, mem_strndup(req->source, req->source_len),
-		req->match && strstr(req->match, "~ (")};
+		mem_strdup(req->path), fixture_wrong_line(req->match)};
 
 	f->checks++;
 	if (f->is_holding) {
@@ -92,6 +107,7 @@ fixture_check(void *arg, const struct check_request *req,
 	}
 	fixture_answer(&check);
 	free(check.source);
+	free(check.path);
 }
 
 static inline uint64_t

@@ -60,6 +60,18 @@ read_conf(const char *hook)
 		ck_assert_str_eq(got_, expected);                                                  \
 	} while (0)
 
+/* Its status names what is wrong and the version that is in service all the same. */
+static void
+assert_broken(const char *name, const char *why, unsigned version)
+{
+	AUTO(sbuf) struct sbuf status = {0};
+	AUTO(free) char *still = mem_printf(" (version %u still in service)", version);
+
+	hook_status_show(fixture_hook(&f, name), &status);
+	ck_assert_msg(strstr(sbuf_str(&status), why) != NULL, "%s", sbuf_str(&status));
+	ck_assert_msg(strstr(sbuf_str(&status), still) != NULL, "%s", sbuf_str(&status));
+}
+
 START_TEST(test_metadata)
 {
 	static const struct {
@@ -227,6 +239,7 @@ START_TEST(test_file_edited_by_hand_takes_effect)
 	fixture_save(&f, "hooks.d/a.conf", "timeout = soon\n"); /* told, and nothing changes */
 	while (!strstr(f.reports, "hooks.d/a.conf: line 1: "))
 		uv_run(&f.loop, UV_RUN_ONCE);
+	assert_broken("a", "hooks.d/a.conf: line 1: timeout is", 2);
 	ck_assert_uint_eq(fixture_hook(&f, "a")->current->code.timeout_ms, 120000);
 	fixture_save(&f, "hooks.d/new", "enabled = 0\n");
 	fixture_rename(&f, "hooks.d/new", "hooks.d/a.conf");
@@ -237,6 +250,82 @@ START_TEST(test_file_edited_by_hand_takes_effect)
 		uv_run(&f.loop, UV_RUN_ONCE);
 	ck_assert_int_eq(set("a", SETTING_TIMEOUT, "1m"), 0);
 	ck_assert_uint_eq(fixture_hook(&f, "a")->current->code.timeout_ms, 60000);
+}
+END_TEST
+
+/* A slip in one line takes no other line away. */
+START_TEST(test_a_file_is_taken_whole_or_not_at_all)
+{
+	fixture_save(&f, "hooks/a.lua", "{\"event_type\":\"t\"}");
+	fixture_await(&f, "a", "ok");
+	fixture_save(&f, "hooks.d/a.conf", "enabled = 0\n");
+	fixture_await(&f, "a", "disabled");
+	fixture_save(&f, "hooks.d/a.conf", "enabled = 0\nmatch = host ~ ^x\nrat = 1/s\n");
+	fixture_await(&f, "a", "broken");
+	fixture_stop(&f);
+	fixture_start(&f);
+	hooks_start(f.hooks);
+	fixture_await(&f, "a", "broken");
+	assert_broken("a", "hooks.d/a.conf: line 3: 'rat' is not a setting", 2);
+	assert_match(&f, f.next_seq, "t", "", "");                  /* still disabled */
+	ck_assert_int_eq(set("a", SETTING_TIMEOUT, "5s"), -EINVAL); /* which would lose the lines */
+	fixture_rename(&f, "hooks/a.lua", "hooks/b.lua");
+	while (!strstr(f.reports, "hooks.d/b.conf: line 3: "))
+		uv_run(&f.loop, UV_RUN_ONCE);
+	fixture_save(&f, "hooks/b.lua", "{\"event_type\":\"t\",\"timeout\":9}");
+	while (!fixture_hook(&f, "b")->is_pending)
+		uv_run(&f.loop, UV_RUN_ONCE);
+	fixture_await(&f, "b", "broken");
+	ck_assert_uint_eq(fixture_hook(&f, "b")->version, 2);
+	fixture_save(&f, "hooks.d/b.conf", "enabled = 1\nmatch = host ~ ^x\n");
+	fixture_await(&f, "b", "ok (overridden: enabled, match)");
+	ck_assert_uint_eq(fixture_hook(&f, "b")->current->code.timeout_ms, 9000);
+}
+END_TEST
+
+START_TEST(test_conditions_edited_by_hand_are_judged)
+{
+	fixture_save(&f, "hooks/a.lua", "{\"event_type\":\"t\"}");
+	fixture_await(&f, "a", "ok");
+	fixture_save(&f, "hooks.d/a.conf", "match = host ~ ^x\n");
+	fixture_await(&f, "a", "ok (overridden: match)");
+	fixture_save(&f, "hooks.d/a.conf", "# by hand\nmatch = a = 1\nmatch = host ~ (\n");
+	fixture_await(&f, "a", "broken");
+	assert_broken("a", "hooks.d/a.conf: line 3: a parenthesis is open", 2);
+	ck_assert_str_eq(fixture_hook(&f, "a")->current->code.rules->match, "host ~ ^x");
+	fixture_stop(&f);
+	f.reports[0] = '\0';
+	fixture_start(&f);
+	hooks_start(f.hooks);
+	fixture_await(&f, "a", "broken");
+	assert_broken("a", "hooks.d/a.conf: line 3: a parenthesis is open", 2);
+	ck_assert_str_eq(fixture_hook(&f, "a")->current->code.rules->match, "host ~ ^x");
+	fixture_save(&f, "hooks.d/a.conf", "match = host ~ ^y\n");
+	fixture_await(&f, "a", "ok (overridden: match)");
+	ck_assert_str_eq(fixture_hook(&f, "a")->current->code.rules->match, "host ~ ^y");
+	f.checks = 0;
+	fixture_stop(&f);
+	fixture_start(&f);
+	hooks_start(f.hooks);
+	fixture_await(&f, "a", "ok (overridden: match)");
+	ck_assert_uint_eq(f.checks, 0); /* they were judged before */
+}
+END_TEST
+
+START_TEST(test_a_contradiction_taken_away_lets_the_script_in)
+{
+	fixture_save(&f, "hooks/a.lua", "{\"event_type\":\"t\"}");
+	fixture_await(&f, "a", "ok");
+	fixture_save(&f, "hooks.d/a.conf", "group_by = host\n");
+	fixture_await(&f, "a", "broken");
+	assert_broken("a", "hooks.d/a.conf: group_by says", 1);
+	fixture_save(&f, "hooks.d/a.conf", "rate_drop = 1/s\n");
+	fixture_await(&f, "a", "ok");
+	fixture_save(&f, "hooks/a.lua", "{\"event_type\":\"t\",\"rate\":\"1/s\"}");
+	fixture_await(&f, "a", "broken");
+	ck_assert_int_eq(set("a", SETTING_RULES + RULE_RATE_DROP, ""), 0);
+	fixture_await(&f, "a", "ok");
+	ck_assert_uint_eq(fixture_hook(&f, "a")->current->code.rules->rate.count, 1);
 }
 END_TEST
 
@@ -352,6 +441,9 @@ main(void)
 	tcase_add_test(tc, test_disable_reaches_the_last_good_version);
 	tcase_add_test(tc, test_overrides_survive_a_restart);
 	tcase_add_test(tc, test_file_edited_by_hand_takes_effect);
+	tcase_add_test(tc, test_a_file_is_taken_whole_or_not_at_all);
+	tcase_add_test(tc, test_conditions_edited_by_hand_are_judged);
+	tcase_add_test(tc, test_a_contradiction_taken_away_lets_the_script_in);
 	tcase_add_test(tc, test_override_that_cannot_be_written_is_taken_back);
 	tcase_add_test(tc, test_event_by_override);
 	tcase_add_test(tc, test_rules_by_script_and_file);

@@ -72,15 +72,11 @@ static int
 admit_write(struct store_job *job, struct writer *w)
 {
 	struct admit_job *a = (struct admit_job *)job;
-	const struct execution *ex;
 	const struct gate_count *c;
-	int rc = 0;
+	int rc = executions_put(w, &a->executions);
 
-	STAILQ_FOREACH (ex, &a->executions, link) {
-		rc = execution_put(w, ex);
-		if (rc < 0)
-			return rc;
-	}
+	if (rc < 0)
+		return rc;
 	STAILQ_FOREACH (c, &a->counts, link) {
 		rc = put_count(w, c);
 		if (rc < 0)

@@ -245,7 +245,7 @@ count_run(struct writer *w, const struct execution *ex)
 				     });
 }
 
-int
+static int
 execution_put(struct writer *w, const struct execution *ex)
 {
 	sqlite3_stmt *stmt = db_stmt(&w->db, SQL_EXECUTION_PUT);
@@ -282,8 +282,8 @@ put_many(struct writer *w, const struct execution *const rows[SQL_MANY])
 	return rc;
 }
 
-static int
-put_executions(struct writer *w, const struct execution_list *executions)
+int
+executions_put(struct writer *w, const struct execution_list *executions)
 {
 	const struct execution *rows[SQL_MANY], *ex;
 	int rc = 0, count = 0;
@@ -337,7 +337,7 @@ static int
 finish_write(struct store_job *job, struct writer *w)
 {
 	struct finish_job *f = (struct finish_job *)job;
-	int rc = put_executions(w, &f->executions);
+	int rc = executions_put(w, &f->executions);
 
 	for (size_t i = 0; i < f->count && rc == 0; i++)
 		rc = finish_event(w, &f->items[i]);
@@ -382,6 +382,7 @@ store_finish(struct store *store, struct execution_list *executions, struct even
 		f->job.cost_bytes += execution_cost(ex);
 	f->items = NEW_N(struct finish_item, count);
 	f->count = count;
+	f->job.cost_bytes += EVENT_COST_BYTES * count;
 	for (size_t i = 0; i < count; i++) {
 		assert(finished[i]->status >= EVENT_COMPLETED);
 		f->items[i] = (struct finish_item){

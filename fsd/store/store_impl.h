@@ -76,8 +76,8 @@ int executions_from_rows(
 /* Read an event: 1 and an owned reference, 0 when there is none. */
 int event_read(struct db *db, uint64_t seq, struct event **ret_ev) MUST_USE;
 int event_executions(struct db *db, uint64_t seq, struct execution_list *executions) MUST_USE;
-/* Record an execution unless a final one is there, inside the transaction. */
-int execution_put(struct writer *w, const struct execution *ex) MUST_USE;
+/* Record executions but where a final one is there, inside the transaction. */
+int executions_put(struct writer *w, const struct execution_list *executions) MUST_USE;
 /* Bytes it adds to a group, roughly. */
 size_t execution_cost(const struct execution *ex);
 /* lists.c: the statement of a query, to be stepped and finalized.  NULL: nothing can meet it.  With

@@ -190,11 +190,42 @@ static const char version_4[] =
 	"DROP INDEX execution_failed;"
 	"CREATE INDEX execution_failed ON execution (hook_id, seq) WHERE " SQL_EXECUTION_FAILED ";";
 
+/* An id is made when it is asked for, so a join on it looks at all pairs; one on seq does not. */
+static const char version_5[] =
+	"DROP VIEW hook_executions;"
+	"DROP VIEW event_hook_executions;"
+	"DROP VIEW events;"
+	"CREATE VIEW events AS SELECT i.id AS id, n.text AS type, coalesce(e.data, '{}') AS data,"
+	" CASE e.status WHEN 0 THEN 'pending' WHEN 1 THEN 'processing' WHEN 2 THEN 'completed'"
+	"  ELSE 'failed' END AS status,"
+	" e.error AS error,"
+	" coalesce(e.timestamp_ns, e.created_ns) / 1000000000 AS timestamp,"
+	" e.created_ns / 1000000000 AS created_at,"
+	" CASE WHEN e.status >= 2 THEN e.changed_ns / 1000000000 END AS processed_at,"
+	" s.text AS stack, e.agent AS agent, e.run_id AS run_id, e.seq AS seq"
+	" FROM event e JOIN event_id i ON i.seq = e.seq JOIN name n ON n.id = e.type"
+	" LEFT JOIN name s ON s.id = e.stack;"
+	"CREATE VIEW event_hook_executions AS SELECT x.seq << 20 | x.hook_id AS id,"
+	" i.id AS event_id, CAST(x.hook_id AS TEXT) AS hook_id,"
+	" h.name || CASE h.stack WHEN '' THEN '' ELSE '@' || h.stack END AS hook_name,"
+	" CASE WHEN x.status NOT IN (7, 8, 9) THEN x.status = 2 END AS success," /* NULL: no run */
+	" x.output AS output, x.error AS error,"
+	" x.duration_ns / 1000000 AS duration_ms, x.started_ns / 1000000000 AS executed_at,"
+	" CASE x.status WHEN 2 THEN 'success' WHEN 3 THEN 'failed' WHEN 4 THEN 'timeout'"
+	"  WHEN 5 THEN 'interrupted' WHEN 7 THEN 'throttled' WHEN 8 THEN 'filtered'"
+	"  WHEN 9 THEN 'skipped' ELSE 'removed' END AS status,"
+	" x.attempts AS attempts, x.why AS why, x.seq AS seq"
+	" FROM execution x JOIN event_id i ON i.seq = x.seq JOIN hook h ON h.id = x.hook_id"
+	" WHERE x.status NOT IN (0, 1, 6);"
+	"CREATE VIEW hook_executions AS SELECT id, hook_id, success, output, error, duration_ms,"
+	" executed_at FROM event_hook_executions;";
+
 const struct schema_step schema_steps[] = {
 	{"the first tables and views", version_1},
 	{"sources that nobody needs go; stack, agent and run_id of events", version_2},
 	{"what hooks hold", version_3},
 	{"failed executions found without making a table", version_4},
+	{"events and executions joined by seq", version_5},
 };
 
 size_t

@@ -99,11 +99,11 @@ START_TEST(the_documented_tables_are_there)
 		const char *table, *columns;
 	} documented[] = {
 		{"events", "id,type,data,status,error,timestamp,created_at,processed_at,"
-			   "stack,agent,run_id"},
+			   "stack,agent,run_id,seq"},
 		{"hooks", "id,name,description,event_type,file_path,stack,enabled,created_at,"
 			  "updated_at,last_run,run_count"},
 		{"event_hook_executions", "id,event_id,hook_id,hook_name,success,output,error,"
-					  "duration_ms,executed_at,status,attempts,why"},
+					  "duration_ms,executed_at,status,attempts,why,seq"},
 		{"held_executions", "event_id,hook_id,hook_name,attempts,due_at,why,error"},
 		{"hook_executions", "id,hook_id,success,output,error,duration_ms,executed_at"},
 	};
@@ -117,6 +117,28 @@ START_TEST(the_documented_tables_are_there)
 
 		ck_assert_str_eq(columns, documented[i].columns);
 	}
+	db_close(&db);
+}
+END_TEST
+
+/* One table is gone through, and the rows of all others are found by their keys. */
+START_TEST(events_and_executions_are_joined_by_seq)
+{
+	unsigned scans = 0;
+	sqlite3_stmt *stmt;
+	struct db db;
+
+	open_db(&db);
+	ck_assert_int_eq(schema_migrate(&db, schema_steps, schema_step_count()), 0);
+	ck_assert_int_eq(sqlite3_prepare_v2(db.handle,
+				 "EXPLAIN QUERY PLAN SELECT e.id, x.hook_name, x.status"
+				 " FROM events e JOIN event_hook_executions x USING (seq)",
+				 -1, &stmt, NULL),
+		SQLITE_OK);
+	while (sqlite3_step(stmt) == SQLITE_ROW)
+		scans += strncmp((const char *)sqlite3_column_text(stmt, 3), "SCAN", 4) == 0;
+	(void)sqlite3_finalize(stmt);
+	ck_assert_uint_eq(scans, 1);
 	db_close(&db);
 }
 END_TEST
@@ -169,6 +191,7 @@ main(void)
 	tcase_add_test(tc, a_failed_step_changes_nothing);
 	tcase_add_test(tc, a_newer_database_is_refused);
 	tcase_add_test(tc, the_documented_tables_are_there);
+	tcase_add_test(tc, events_and_executions_are_joined_by_seq);
 	tcase_add_test(tc, every_kept_statement_is_valid);
 	tcase_add_test(tc, what_an_event_costs_builds_no_table);
 	suite_add_tcase(suite, tc);

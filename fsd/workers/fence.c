@@ -10,14 +10,13 @@
  *
  * Killing goes through a pidfd that is opened before the mark is looked at, so that a process id
  * used again never costs a stranger's life.  Sweeps are repeated until one finds nothing: what
- * forks while it is hunted is found by the next.  A process that is just executing a program shows
- * no environment for a moment, so one is looked at again until it has one.
+ * forks while it is hunted is found by the next.
  */
 #include "fsd/workers/fence.h"
 
 #include "base/auto.h"
 #include "base/clock.h"
-#include "base/file.h"
+#include "base/environ.h"
 #include "base/mem.h"
 #include "base/sbuf.h"
 #include "base/worker_proto.h"
@@ -38,18 +37,8 @@
 #include <time.h>
 
 #define FENCE_WAIT_MS  10000
-#define ENVIRON_MAX    (4u * 1024 * 1024) /* bytes looked at of one process */
-#define VICTIMS_MAX    256                /* killed and awaited in one sweep */
+#define VICTIMS_MAX    256 /* killed and awaited in one sweep */
 #define RETRY_PAUSE_NS (5 * NS_PER_MS)
-#define LOOK_PAUSE_NS  (NS_PER_MS / 10)
-#define LOOKS_MAX      5000
-
-/* Fields of /proc/<pid>/stat, as proc(5) counts them. */
-#define STAT_STATE      3
-#define STAT_SIZE       23
-#define STAT_START_CODE 26
-#define STAT_ENV_START  50
-#define STAT_ENV_END    51
 
 static void
 dir_auto(DIR **dir)
@@ -60,54 +49,6 @@ dir_auto(DIR **dir)
 
 /* ---- marks ---------------------------------------------------------------------------------- */
 
-/* Append a file of /proc/<pid>. */
-static int
-read_proc(pid_t pid, const char *name, struct sbuf *out)
-{
-	AUTO(fd) int fd = -1;
-	char path[64];
-
-	(void)snprintf(path, sizeof(path), "/proc/%d/%s", (int)pid, name); /* fits */
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	return fd < 0 ? -errno : file_read_fd(fd, ENVIRON_MAX, out);
-}
-
-/* Whether a process whose environment read empty may have one: it has memory (which threads of the
- * kernel and the dead have not), and its program is not loaded yet, or has an environment by now.
- * The kernel sets where the code is after the environment is in place. */
-static bool
-may_have_environ(pid_t pid)
-{
-	AUTO(sbuf) struct sbuf stat = {0};
-	unsigned long long values[STAT_ENV_END + 1] = {0};
-	const char *at;
-
-	if (read_proc(pid, "stat", &stat) < 0)
-		return false;
-	at = strrchr(sbuf_str(&stat), ')'); /* the second field, a name, may hold anything */
-	for (int field = STAT_STATE; at && field <= STAT_ENV_END; field++) {
-		at = strchr(at + 1, ' ');
-		if (at)
-			values[field] = strtoull(at, NULL, 10);
-	}
-	return values[STAT_SIZE] > 0 &&
-	       (values[STAT_START_CODE] == 0 || values[STAT_ENV_END] > values[STAT_ENV_START]);
-}
-
-/* A program that lies on a file system which hangs is not waited for longer than a moment. */
-static int
-read_environ(pid_t pid, struct sbuf *out)
-{
-	struct timespec pause = {.tv_nsec = LOOK_PAUSE_NS};
-	int rc = read_proc(pid, "environ", out);
-
-	for (int i = 0; i < LOOKS_MAX && rc == 0 && out->len == 0 && may_have_environ(pid); i++) {
-		(void)nanosleep(&pause, NULL); /* the kernel tells nobody when it is done */
-		rc = read_proc(pid, "environ", out);
-	}
-	return rc;
-}
-
 /* Whether the variable stands in the process's environment. */
 static bool
 has_scope(pid_t pid, const char *variable)
@@ -116,7 +57,7 @@ has_scope(pid_t pid, const char *variable)
 	size_t len = strlen(variable);
 	const char *at, *end;
 
-	if (read_environ(pid, &text) < 0 || text.len == 0)
+	if (environ_read(pid, &text) < 0 || text.len == 0)
 		return false;
 	end = text.data + text.len;
 	for (at = text.data; at < end; at += strnlen(at, (size_t)(end - at)) + 1) {

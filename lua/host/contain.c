@@ -11,6 +11,7 @@
 #include "lua/host/invocation.h"
 
 #include "base/auto.h"
+#include "base/environ.h"
 #include "base/mem.h"
 
 #include <fcntl.h>
@@ -63,10 +64,9 @@ static uint32_t
 marked_run(pid_t pid)
 {
 	AUTO(sbuf) struct sbuf env = {0};
-	char path[64];
 
-	(void)snprintf(path, sizeof(path), "/proc/%ld/environ", (long)pid);
-	read_proc(path, &env);
+	if (environ_read(pid, &env) < 0)
+		return 0; /* it is gone */
 	for (size_t at = 0; at < env.len; at += strlen(env.data + at) + 1) {
 		long owner;
 		unsigned run;

@@ -3,6 +3,7 @@
 
 #include "fsd/hooks/rules.h"
 #include "fsd/workers/pool.h"
+#include "tests/unit/restless.h"
 #include "tests/unit/suite.h"
 
 #include <fcntl.h>
@@ -899,33 +900,6 @@ START_TEST(who_carries_the_scope_is_ended)
 }
 END_TEST
 
-/* Whether the process has executed the script: its name is that of the file. */
-static bool
-is_restless(pid_t pid)
-{
-	AUTO(free) char *path = mem_printf("/proc/%d/comm", (int)pid);
-	char name[16] = "";
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	ssize_t n = fd < 0 ? -1 : read(fd, name, sizeof(name) - 1);
-
-	(void)close(fd);
-	return n > 0 && strcmp(name, "restless\n") == 0;
-}
-
-/* Executes itself again and again: most of the time its environment is not there to be read. */
-static void
-be_restless(const char *dir, const struct fence *fence)
-{
-	AUTO(free) char *path = mem_printf("%s/restless", dir);
-	int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0700);
-
-	if (fd < 0 || dprintf(fd, "#!/bin/sh\nexec \"$0\"\n") < 0 || close(fd) < 0)
-		_exit(126);
-	(void)setenv(WORKER_SCOPE_ENV, fence->scope, 1);
-	(void)execl(path, path, (char *)NULL);
-	_exit(127);
-}
-
 START_TEST(who_executes_a_program_is_ended)
 {
 	char dir[] = "/tmp/test_workers.XXXXXX";
@@ -936,12 +910,7 @@ START_TEST(who_executes_a_program_is_ended)
 	ck_assert_ptr_nonnull(mkdtemp(dir));
 	ck_assert_int_eq(fence_take(dir, &fence, NULL), 0);
 	for (int i = 0; i < RESTLESS_ROUNDS; i++) {
-		left = fork();
-		if (left == 0)
-			be_restless(dir, &fence);
-		do {
-			ck_assert_int_eq(waitpid(left, &status, WNOHANG), 0);
-		} while (!is_restless(left));
+		left = restless_start(dir, WORKER_SCOPE_ENV, fence.scope);
 		ck_assert_uint_eq(fence_sweep(fence.scope, HOUR_MS), 1);
 		ck_assert_int_eq(waitpid(left, &status, 0), left);
 		ck_assert(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);

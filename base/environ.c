@@ -13,9 +13,8 @@
 #include <string.h>
 #include <time.h>
 
-#define ENVIRON_MAX   (4u * 1024 * 1024) /* bytes looked at */
+#define ENVIRON_MAX   (8u * 1024 * 1024) /* bytes; the kernel allows six */
 #define LOOK_PAUSE_NS (NS_PER_MS / 10)
-#define LOOKS_MAX     5000
 
 /* Fields of /proc/<pid>/stat, as proc(5) counts them. */
 #define STAT_STATE      3
@@ -59,12 +58,13 @@ may_have_environ(pid_t pid)
 }
 
 int
-environ_read(pid_t pid, struct sbuf *out)
+environ_read(pid_t pid, unsigned limit_ms, struct sbuf *out)
 {
+	int64_t until_ns = clock_mono_ns() + limit_ms * NS_PER_MS;
 	struct timespec pause = {.tv_nsec = LOOK_PAUSE_NS};
 	int rc = read_proc(pid, "environ", out);
 
-	for (int i = 0; i < LOOKS_MAX && rc == 0 && out->len == 0 && may_have_environ(pid); i++) {
+	while (rc == 0 && out->len == 0 && may_have_environ(pid) && clock_mono_ns() < until_ns) {
 		(void)nanosleep(&pause, NULL); /* the kernel tells nobody when it is done */
 		rc = read_proc(pid, "environ", out);
 	}

@@ -9,9 +9,9 @@
 #include <sys/types.h>
 
 /* Append "NAME=value" strings, each with its NUL.  A process that is just executing a program shows
- * none for a moment, so one is looked at again until it has one, half a second at most: its program
+ * none for a moment, so one is looked at again until it has one, for limit_ms at most: its program
  * may lie on a file system that hangs.  Blocks: that long.  Returns 0, with nothing for a process
- * that has none; -errno: it is gone, or another user's. */
-int environ_read(pid_t pid, struct sbuf *out) MUST_USE;
+ * that has none, or none yet; -errno: it is gone, or another user's. */
+int environ_read(pid_t pid, unsigned limit_ms, struct sbuf *out) MUST_USE;
 
 #endif

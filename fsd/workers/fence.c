@@ -38,6 +38,7 @@
 
 #define FENCE_WAIT_MS  10000
 #define VICTIMS_MAX    256 /* killed and awaited in one sweep */
+#define LOOK_MS        500 /* for the environment of one process */
 #define RETRY_PAUSE_NS (5 * NS_PER_MS)
 
 static void
@@ -57,7 +58,7 @@ has_scope(pid_t pid, const char *variable)
 	size_t len = strlen(variable);
 	const char *at, *end;
 
-	if (environ_read(pid, &text) < 0 || text.len == 0)
+	if (environ_read(pid, LOOK_MS, &text) < 0 || text.len == 0)
 		return false;
 	end = text.data + text.len;
 	for (at = text.data; at < end; at += strnlen(at, (size_t)(end - at)) + 1) {

@@ -21,6 +21,7 @@
 #include <sys/wait.h>
 
 #define MARK_NAME WORKER_RUN_ENV "="
+#define LOOK_MS   20 /* for the environment of one process: others wait meanwhile */
 
 void
 contain_mark(const struct invocation *inv, struct sbuf *out)
@@ -65,7 +66,7 @@ marked_run(pid_t pid)
 {
 	AUTO(sbuf) struct sbuf env = {0};
 
-	if (environ_read(pid, &env) < 0)
+	if (environ_read(pid, LOOK_MS, &env) < 0)
 		return 0; /* it is gone */
 	for (size_t at = 0; at < env.len; at += strlen(env.data + at) + 1) {
 		long owner;

@@ -23,7 +23,7 @@ START_TEST(one_that_executes_a_program_has_it)
 	for (int i = 0; i < LOOKS; i++) {
 		AUTO(sbuf) struct sbuf env = {0};
 
-		ck_assert_int_eq(environ_read(pid, &env), 0);
+		ck_assert_int_eq(environ_read(pid, 10000, &env), 0);
 		ck_assert_ptr_nonnull(memmem(
 			env.data, env.len, "SLOTH_TEST_MARK=here", sizeof("SLOTH_TEST_MARK=here")));
 	}
@@ -51,10 +51,10 @@ START_TEST(one_that_has_none_is_not_waited_for)
 		_exit(127);
 	}
 	ck_assert_int_eq(read(ends[0], &byte, 1), 1); /* the program runs */
-	ck_assert_int_eq(environ_read(pid, &env), 0);
+	ck_assert_int_eq(environ_read(pid, 10000, &env), 0);
 	ck_assert_int_eq(kill(pid, SIGKILL), 0);
 	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
-	ck_assert_int_lt(environ_read(pid, &env), 0);
+	ck_assert_int_lt(environ_read(pid, 10000, &env), 0);
 	(void)close(ends[0]);
 	(void)close(ends[1]);
 }

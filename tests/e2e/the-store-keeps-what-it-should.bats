@@ -13,9 +13,9 @@ settled() { wait_for 20 '[ "$(cat "$MNT/events/queue/depth")" = 0 ]'; }
 	add_hook a <<<'return { event_type = "a.*", description = "does a", execute = function() print("hi") return true end }'
 	id=$(emit '{"type":"a.b","data":{"x":1}}')
 	timeout 100 cat "$MNT/events/$id/wait"
-	for table in "events id type data status error timestamp created_at processed_at stack agent run_id" \
+	for table in "events id type data status error timestamp created_at processed_at stack agent run_id seq" \
 		"hooks id name description event_type file_path stack enabled created_at updated_at last_run run_count" \
-		"event_hook_executions id event_id hook_id hook_name success output error duration_ms executed_at status attempts why" \
+		"event_hook_executions id event_id hook_id hook_name success output error duration_ms executed_at status attempts why seq" \
 		"held_executions event_id hook_id hook_name attempts due_at why error" \
 		"hook_executions id hook_id success output error duration_ms executed_at"; do
 		[ "$(sql "SELECT group_concat(name, ' ') FROM pragma_table_info('${table%% *}')")" = "${table#* }" ]

@@ -46,7 +46,8 @@ kill_one() {
 	3) victim=$(pgrep -P "$(zygote)" | shuf -n 1) ;;
 	*) kill_fsd && return ;;
 	esac
-	[ -z "$victim" ] || kill -KILL "$victim" # none there yet: a round without a death
+	# none there yet, or gone by itself: a round without a death
+	[ -z "$victim" ] || kill -KILL "$victim" 2>/dev/null || true
 }
 
 now_ms() { echo "${EPOCHREALTIME%???}" | tr -d .,; }

@@ -429,3 +429,12 @@ json() { jq -er "$1" <<<"$output"; }
 	out sloth-runner events stats
 	[[ $output == *"Failed:"*2* ]]
 }
+
+@test "a name that is a path is refused, and replaces no hook" {
+	start_fsd
+	add_hook b <<<'return { event_type = "a.b", execute = function() return true, "mine" end }'
+	echo 'return { event_type = "a.b", execute = function() return true end }' >"$BATS_TEST_TMPDIR/other.lua"
+	run sloth-runner hook add some/dir/b -f "$BATS_TEST_TMPDIR/other.lua" --force
+	[ "$status" -ne 0 ]
+	grep -q mine "$MNT/hooks/b.lua"
+}

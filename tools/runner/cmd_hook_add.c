@@ -111,7 +111,9 @@ static int
 add_run(const struct args *args, struct err *err)
 {
 	AUTO(placing) struct placing p = {0};
-	AUTO(free) char *name = stem(args_word(args, 0));
+	/* a NAME that is no file is not cut: placing_find judges it as it was given */
+	AUTO(free) char *name = args_str(args, "script") ? mem_strdup(args_word(args, 0))
+							 : stem(args_word(args, 0));
 	const char *file = NULL;
 	int result = choose(args, &file, err);
 

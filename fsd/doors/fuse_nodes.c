@@ -8,8 +8,8 @@
  *
  * The kernel remembers a name until memory gets short, and we with it the event behind it.  So that
  * whoever walks through a million events costs a bounded part of that, the names looked up longest
- * ago are taken back beyond names_max.  What is open, or somebody's directory, stays valid: only
- * its name has to be looked up again.
+ * ago are taken back beyond names_max.  What is open, or somebody's directory, stays valid; but
+ * getcwd(2) fails in such a directory until it is entered anew.
  */
 #include "base/mem.h"
 #include "fsd/doors/fuse_door.h"

@@ -15,7 +15,8 @@
  * behind; a hook with order_by never does, for its lane would let none of it run.
  *
  * An event that comes to rest counts no longer: it may be parked.  So those that count are on their
- * way to a worker, and OVERTAKE_MAX of them are soon done, or their hooks are quick no more.
+ * way to a worker, and as a rule soon done.  A slow hook with little behind it passes for a quick
+ * one, though, and keeps up to QUICK_MAX places.
  */
 #include "base/mem.h"
 #include "fsd/events/dispatcher_impl.h"

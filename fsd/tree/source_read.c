@@ -39,21 +39,22 @@ is_open_to_others(const struct stat *dir)
 static char *
 find_open_dir(const struct source *source)
 {
-	AUTO(fd) int fd = dup(source->fd);
+	AUTO(fd) int fd = openat(source->fd, "..", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	char link[32], path[PATH_MAX];
-	struct stat st, above;
+	struct stat below = {0}, dir;
 	ssize_t len;
 
-	while (fd >= 0 && fstat(fd, &st) == 0) {
-		int up = openat(fd, "..", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	for (;; below = dir) {
+		int up;
 
-		(void)close(fd);
-		fd = up;
-		if (fd < 0 || fstat(fd, &above) < 0 ||
-			(above.st_dev == st.st_dev && above.st_ino == st.st_ino))
+		if (fd < 0 || fstat(fd, &dir) < 0 ||
+			(dir.st_dev == below.st_dev && dir.st_ino == below.st_ino))
 			return NULL; /* at the root */
-		if (is_open_to_others(&above))
+		if (is_open_to_others(&dir))
 			break;
+		up = openat(fd, "..", O_PATH | O_DIRECTORY | O_CLOEXEC);
+		(void)close(fd); /* nothing was written */
+		fd = up;
 	}
 	(void)snprintf(link, sizeof(link), "/proc/self/fd/%d", fd); /* fits */
 	len = readlink(link, path, sizeof(path));

@@ -12,6 +12,7 @@
 
 #include "base/auto.h"
 #include "base/environ.h"
+#include "base/file.h"
 #include "base/mem.h"
 
 #include <fcntl.h>
@@ -20,8 +21,9 @@
 #include <string.h>
 #include <sys/wait.h>
 
-#define MARK_NAME WORKER_RUN_ENV "="
-#define LOOK_MS   20 /* for the environment of one process: others wait meanwhile */
+#define MARK_NAME    WORKER_RUN_ENV "="
+#define CHILDREN_MAX (4u * 1024 * 1024) /* bytes of their list */
+#define LOOK_MS      20 /* for the environment of one process: others wait meanwhile */
 
 void
 contain_mark(const struct invocation *inv, struct sbuf *out)
@@ -43,22 +45,6 @@ contain_add(struct invocation *inv, pid_t pid)
 }
 
 /* ---- adopted processes ---------------------------------------------------------------------- */
-
-/* Append a file of /proc whole; nothing when it cannot be read. */
-static void
-read_proc(const char *path, struct sbuf *out)
-{
-	AUTO(fd) int fd = open(path, O_RDONLY | O_CLOEXEC);
-	ssize_t n = 1;
-
-	while (fd >= 0 && n > 0) {
-		n = read(fd, sbuf_room(out, 4096), 4096);
-		if (n > 0)
-			out->len += (size_t)n;
-	}
-	(void)sbuf_room(out, 1);
-	out->data[out->len] = '\0';
-}
 
 /* The run a process was started by; 0 when it carries no mark of ours. */
 static uint32_t
@@ -107,11 +93,16 @@ end_adopted(struct invocation *inv)
 {
 	AUTO(sbuf) struct sbuf list = {0};
 	unsigned count = 0;
-	char path[64], *at, *end;
+	char path[64], *end;
+	const char *at;
+	AUTO(fd) int fd = -1;
 
-	(void)snprintf(path, sizeof(path), "/proc/self/task/%ld/children", (long)getpid());
-	read_proc(path, &list);
-	for (at = list.data;; at = end) {
+	(void)snprintf(
+		path, sizeof(path), "/proc/self/task/%ld/children", (long)getpid()); /* fits */
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0 || file_read_fd(fd, CHILDREN_MAX, &list) < 0)
+		return 0;
+	for (at = sbuf_str(&list);; at = end) {
 		pid_t pid = (pid_t)strtol(at, &end, 10);
 		struct child *direct;
 

@@ -263,6 +263,11 @@ load_text(lua_State *L)
 	int status;
 
 	rest.at = luaL_checklstring(L, 1, &rest.len);
+	if (!state_may_parse(rest.at, rest.len)) {
+		lua_pushnil(L);
+		lua_pushliteral(L, STATE_JUMPS_TEXT);
+		return 2;
+	}
 	status = lua_load(L, read_piece, &rest, luaL_checkstring(L, 2), "t");
 
 	if (status != LUA_OK) {

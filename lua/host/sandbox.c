@@ -14,7 +14,7 @@
 
 #define FORMAT_VALUES_MAX   10000 /* of one string.format */
 #define FORMAT_VALUES_QUICK 64    /* beyond these the clock is looked at */
-#define DATE_FORMAT_MAX     65536 /* bytes */
+#define SHORT_FORMAT_MAX    65536 /* bytes */
 
 /* ---- protected calls ------------------------------------------------------------------------ */
 
@@ -204,12 +204,12 @@ string_format(lua_State *L)
 
 /* Each field of a format takes its time. */
 static int
-os_date(lua_State *L)
+short_format(lua_State *L)
 {
 	size_t len;
 
 	(void)luaL_optlstring(L, 1, "", &len);
-	luaL_argcheck(L, len <= DATE_FORMAT_MAX, 1, "format too long");
+	luaL_argcheck(L, len <= SHORT_FORMAT_MAX, 1, "format too long");
 	return call_original(L);
 }
 
@@ -232,6 +232,9 @@ static const struct replacement in_globals[] = {
 static const struct replacement in_string[] = {
 	{"rep", string_rep},
 	{"format", string_format},
+	{"pack", short_format},
+	{"packsize", short_format},
+	{"unpack", short_format},
 	{"find", pattern_find},
 	{"match", pattern_match},
 	{"gmatch", pattern_gmatch},
@@ -248,7 +251,7 @@ static const struct replacement in_table[] = {
 	{NULL, NULL},
 };
 static const struct replacement in_math[] = {{"pow", math_pow}, {NULL, NULL}};
-static const struct replacement in_os[] = {{"date", os_date}, {NULL, NULL}};
+static const struct replacement in_os[] = {{"date", short_format}, {NULL, NULL}};
 static const struct replacement in_none[] = {{NULL, NULL}};
 
 /* What scripts find. */

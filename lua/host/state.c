@@ -14,6 +14,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#define JUMPS_MAX 8192 /* as STATE_JUMPS_TEXT says */
+
 const char state_key_main, state_key_run, state_key_base, state_key_env_mt, state_key_libs,
 	state_key_filtered;
 
@@ -96,6 +98,24 @@ read_piece(lua_State *L, void *arg, size_t *len)
 	return p->text[p->next++];
 }
 
+/* The parser moves all jumps that wait for their label whenever one finds it, and looks at no clock
+ * meanwhile.  Words in strings and comments count too, since nobody writes that many. */
+bool
+state_may_parse(const char *text, size_t len)
+{
+	static const char *const words[] = {"goto", "break"};
+	size_t n = 0;
+
+	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+		const char *at = text, *end = text + len;
+		size_t word_len = strlen(words[i]);
+
+		for (; (at = memmem(at, (size_t)(end - at), words[i], word_len)); at += word_len)
+			n++;
+	}
+	return n <= JUMPS_MAX;
+}
+
 /* The source is compiled plain first: this finds what is wrong in the user's own words, and keeps a
  * stray `end` from closing our function. */
 int
@@ -107,6 +127,10 @@ state_compile(lua_State *L, const char *source, size_t len, const char *chunk_na
 
 	source = skip_bom(source, &len);
 	source = skip_shebang(source, &len);
+	if (!state_may_parse(source, len)) {
+		lua_pushfstring(L, "%s:1: " STATE_JUMPS_TEXT, chunk_name + (*chunk_name == '@'));
+		return LUA_ERRSYNTAX;
+	}
 	status = luaL_loadbufferx(L, source, len, chunk_name, "t");
 	if (status != LUA_OK)
 		return status;

@@ -60,6 +60,10 @@ extern const char state_key_filtered;
  * message and return the status.  Line numbers stay true; #! and BOM are skipped; binary chunks are
  * refused. */
 int state_compile(lua_State *L, const char *source, size_t len, const char *chunk_name);
+/* Whether text is parsed in a time that its length bounds; STATE_JUMPS_TEXT says what it is when
+ * not. */
+bool state_may_parse(const char *text, size_t len);
+#define STATE_JUMPS_TEXT "more than 8192 times goto or break in one text"
 
 /* ---- freeze.c: what no invocation changes ---------------------------------------------------- */
 

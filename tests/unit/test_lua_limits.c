@@ -120,6 +120,10 @@ START_TEST(long_loops_in_c_are_refused)
 	rig_fails(&rig, "string.format(('%d'):rep(20000), table.unpack({}, 1, 20000))",
 		"more than 10000 values to format");
 	rig_fails(&rig, "os.date((' '):rep(70000))", "format too long");
+	rig_fails(&rig, "string.packsize(('b'):rep(70000))", "format too long");
+	rig_fails(&rig, "assert(load(('goto a '):rep(8193) .. '::a::'))",
+		"more than 8192 times goto or break in one text");
+	rig_ok(&rig, "assert(load(('goto a '):rep(8192) .. '::a::'))");
 	rig_fails(&rig, "assert(json.decode('[' .. ('[],'):rep(1200000) .. '1]'))",
 		"more values than the hook's memory holds");
 	rig_ok(&rig,

@@ -154,6 +154,8 @@ static const struct probe {
 	{"sleep", "pcall(sleep, 60) while true do pcall(sleep, 60) end", false},
 	/* the parser, which no hook interrupts */
 	{"load of many gotos", "load(('goto a '):rep(32000) .. '::a::')", true},
+	{"load of many breaks", "load('while true do ' .. ('break '):rep(32000) .. 'end')", true},
+	{"load of as many gotos as may be", "load(('goto a '):rep(8192) .. '::a::')", true},
 	{"load of many labels",
 		"local t = {} for i = 1, 32000 do t[i] = '::l' .. i .. '::' end\n"
 		"load(table.concat(t) .. ('goto l32000 '):rep(1000000))",
@@ -212,9 +214,10 @@ static const struct probe {
 		"local big = ('9'):rep(20000000) while true do tonumber(big) end", false},
 	{"tonumber of 20 MB of hex",
 		"local big = '0x' .. ('9'):rep(20000000) while true do tonumber(big) end", false},
-	{"packsize of 20 MB", "local f = ('<'):rep(20000000) while true do string.packsize(f) end",
-		false},
-	{"unpack of 20 MB", "local f = ('<'):rep(20000000) while true do string.unpack(f, '') end",
+	{"packsize of 20 MB",
+		"local f = ('<'):rep(20000000) while true do pcall(string.packsize, f) end", false},
+	{"unpack of 20 MB",
+		"local f = ('<'):rep(20000000) while true do pcall(string.unpack, f, '') end",
 		false},
 	{"unpack of a million",
 		"local s = ('x'):rep(1000000) local f = ('b'):rep(900000) while true do "

@@ -31,12 +31,12 @@ turn(uv_idle_t *soon)
 	jobs_match(d);
 	hold_look(d);
 	lanes_look(d);
-	jobs_start(d);
+	queues_start(d);
 	save_begin(d);
 	park_trim(d);
 	admit_begin(d);
 	park_ask(d);
-	park_read(d);
+	lots_read(d);
 	backlog_refill(d);
 	if (d->drained && d->running == 0 && d->parking.reads == 0 && save_is_idle(d) &&
 		admit_is_idle(d))
@@ -92,7 +92,7 @@ dispatcher_new(uv_loop_t *loop, const struct dispatcher_rooms *rooms)
 	TAILQ_INIT(&d->admissions);
 	TAILQ_INIT(&d->admitting);
 	STAILQ_INIT(&d->counts);
-	jobs_init(d);
+	queues_init(d);
 	park_init(d);
 	STAILQ_INIT(&d->results);
 	STAILQ_INIT(&d->ended);
@@ -139,7 +139,7 @@ dispatcher_free(struct dispatcher *d)
 		return;
 	assert(d->running == 0 && !d->is_saving && !d->is_admitting && d->parking.reads == 0);
 	backlog_fini(d);
-	jobs_fini(d);
+	queues_fini(d);
 	lanes_fini(d);
 	park_fini(d);
 	d->closing = 3;
@@ -151,7 +151,7 @@ dispatcher_free(struct dispatcher *d)
 void
 dispatcher_kick(struct dispatcher *d)
 {
-	jobs_update(d);
+	queues_update(d);
 	dispatcher_wake(d);
 }
 

@@ -3,11 +3,13 @@
  *	dispatcher.c          life, the turn, what others ask
  *	dispatcher_backlog.c  which unfinished events are held in memory, which wait in the store
  *	dispatcher_overtake.c which of those that come need not wait there
- *	dispatcher_jobs.c     matching, queues, invocations
+ *	dispatcher_jobs.c     matching, invocations
+ *	dispatcher_queues.c   which hook's turn it is
  *	dispatcher_hold.c     gates, retries: what runs now, later, or not at all
  *	dispatcher_lanes.c    order_by: one after the other
  *	dispatcher_admit.c    decisions into the store, before anything runs by them
  *	dispatcher_park.c     events that leave memory while all that is open of them is held
+ *	dispatcher_lots.c     of each hook: which of them, and when they are read
  *	dispatcher_save.c     results into the store, events to their final state
  */
 #ifndef SLOTH_EVENTS_DISPATCHER_IMPL_H
@@ -171,29 +173,36 @@ struct job *jobs_add_recorded(struct held *held, struct execution *ex);
 void jobs_resume(struct dispatcher *d, struct held *held, bool was_parked);
 /* Match what the barrier lets through. */
 void jobs_match(struct dispatcher *d);
-/* A limit changed: look at every queue again. */
-void jobs_update(struct dispatcher *d);
-/* Start what may run now. */
-void jobs_start(struct dispatcher *d);
-/* It may run: into its queue, or behind the one before it in its lane. */
-void job_ready(struct dispatcher *d, struct job *job);
-/* Its place is taken and all that had to be durable is: run it. */
+/* Its place is taken: run it, once its source is there. */
+void job_start(struct dispatcher *d, struct job *job);
+/* All that had to be durable is: run it. */
 void job_launch(struct dispatcher *d, struct job *job);
 /* It has its result. */
 void job_settle(struct dispatcher *d, struct job *job, enum exec_status status);
 /* Whether a hook that matches an event is to run for it: a replay may be for one alone. */
 bool event_is_for(const struct event *ev, const struct hook_code *code);
-/* Jobs of the hook that wait for a worker. */
-size_t queue_length(const struct dispatcher *d, uint64_t hook_id);
 /* The rules of its hook. */
 const struct hook_rules *job_rules(const struct job *job);
 /* Replace one of its texts.  Takes: text. */
 void job_set_text(char **text, char *value);
 /* With its strings and its reference to the version. */
 void job_free(struct job *job);
+
+/* ---- dispatcher_queues.c -------------------------------------------------------------------- */
+
+/* It may run: into its queue, or behind the one before it in its lane. */
+void job_ready(struct dispatcher *d, struct job *job);
+/* It runs no more: make room for the next. */
+void queue_leave(struct dispatcher *d, struct job *job);
+/* Jobs of the hook that wait for a worker. */
+size_t queue_length(const struct dispatcher *d, uint64_t hook_id);
+/* A limit changed: look at every queue again. */
+void queues_update(struct dispatcher *d);
+/* Start what may run now. */
+void queues_start(struct dispatcher *d);
 /* Fini frees the queues; their jobs belong to the events. */
-void jobs_init(struct dispatcher *d);
-void jobs_fini(struct dispatcher *d);
+void queues_init(struct dispatcher *d);
+void queues_fini(struct dispatcher *d);
 
 /* ---- dispatcher_save.c ---------------------------------------------------------------------- */
 

@@ -2,23 +2,18 @@
  *
  * A job rests while its hook holds it, or while another one of its lane is before it.  An event of
  * which every open job rests, and every result is saved, needs no memory: its rows are in the
- * store. So that a hundred thousand of them neither fill the buffer nor are read back one by one, a
- * lot - what one hook holds - has the nearest LOT_MAX jobs in memory and parks the rest, the last
- * one first.  A lot of its own per hook, so that one which cannot keep up with what is due does not
- * stand in the way of another.
+ * store. So that a hundred thousand of them neither fill the buffer nor are read back one by one,
+ * only the nearest of each hook are in memory (dispatcher_lots.c).
  *
  *  1. A parked event is marked processing in the store, in the commit that has its rows.  An event
  *     in memory may be marked too (it was brought back, or changed its mind while that commit was
- * on its way); the mark goes with the commit that admits a run of it.
- *  2. No row of a parked event comes before lot->first of its hook, in the order of due_key.  So a
- *     read from there finds what is parked; what it also finds in memory is passed over.
- *  3. An answer may be older than what happened to an event since it was asked.  Events that left
+ *     on its way); the mark goes with the commit that admits a run of it.
+ *  2. An answer may be older than what happened to an event since it was asked.  Events that left
  *     memory while reads were on their way are noted with the number of the last one, and passed
  *     over in the answers up to that.  If they were parked again, lot->first says so.
  *
  * What waits for its lane has no time: it is read when it becomes the first of it.
  */
-#include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "fsd/events/dispatcher_impl.h"
@@ -27,96 +22,12 @@
 #include <assert.h>
 #include <stdlib.h>
 
-#define LOT_MAX  256           /* resting jobs of one hook in memory */
-#define LOT_PAGE (LOT_MAX / 2) /* events read at once */
-
-/* ---- lots ----------------------------------------------------------------------------------- */
+/* ---- resting -------------------------------------------------------------------------------- */
 
 static struct job *
 job_of_resting(struct heap_node *node)
 {
 	return (struct job *)((char *)node - offsetof(struct job, resting));
-}
-
-/* The last one on top. */
-static bool
-is_later(const struct heap_node *a, const struct heap_node *b)
-{
-	const struct job *x = (const struct job *)((const char *)a - offsetof(struct job, resting));
-	const struct job *y = (const struct job *)((const char *)b - offsetof(struct job, resting));
-
-	return alarm_is_before(&y->alarm.node, &x->alarm.node);
-}
-
-static bool
-key_is_before(const struct due_key *a, const struct due_key *b)
-{
-	return a->due_ns != b->due_ns ? a->due_ns < b->due_ns : a->seq < b->seq;
-}
-
-static struct lot *
-lot_of(struct dispatcher *d, uint64_t hook_id)
-{
-	struct lot *lot;
-
-	HASH_FIND(hh, d->parking.lots, &hook_id, sizeof(hook_id), lot);
-	if (lot)
-		return lot;
-	lot = NEW(struct lot);
-	lot->owner = d;
-	lot->hook_id = hook_id;
-	lot->alarm.is_lot = true;
-	lot->resting.is_before = is_later;
-	HASH_ADD(hh, d->parking.lots, hook_id, sizeof(lot->hook_id), lot);
-	return lot;
-}
-
-static void
-lot_free(struct dispatcher *d, struct lot *lot)
-{
-	HASH_DEL(d->parking.lots, lot);
-	alarm_clear(d, &lot->alarm);
-	free(lot);
-}
-
-static void
-lot_set_first(struct dispatcher *d, struct lot *lot, const struct due_key *key)
-{
-	lot->first = *key;
-	lot->has_parked = true;
-	alarm_set(d, &lot->alarm, key->due_ns);
-}
-
-/* Something of it is parked now. */
-static void
-lot_note(struct dispatcher *d, struct lot *lot, const struct due_key *key)
-{
-	if (!lot->has_parked || key_is_before(key, &lot->first))
-		lot_set_first(d, lot, key);
-	if (!lot->is_first_since || key_is_before(key, &lot->first_since))
-		lot->first_since = *key;
-	lot->is_first_since = true;
-}
-
-/* One job less of it in memory. */
-static void
-lot_drop(struct dispatcher *d, struct job *job)
-{
-	struct lot *lot = job->lot;
-
-	job->lot = NULL;
-	d->parking.is_read_due = true;
-	if (lot && --lot->near == 0 && !lot->has_parked && !lot->is_reading)
-		lot_free(d, lot);
-}
-
-/* ---- resting -------------------------------------------------------------------------------- */
-
-/* Events that may rest in memory. */
-static size_t
-rest_max(const struct dispatcher *d)
-{
-	return d->buffer / 4;
 }
 
 void
@@ -228,7 +139,7 @@ park_look(struct dispatcher *d, struct held *held)
 
 		if (job->stage == JOB_DONE)
 			continue;
-		if (job->lot->resting.count <= LOT_MAX && d->parking.resting <= rest_max(d))
+		if (job->lot->resting.count <= LOT_MAX && d->parking.resting <= lots_max(d))
 			continue;
 		last = job_of_resting(heap_top(&job->lot->resting))->held;
 		leave_soon(d, may_leave(last) ? last : held);
@@ -244,10 +155,10 @@ park_trim(struct dispatcher *d)
 	struct held *held;
 	size_t excess;
 
-	if (d->parking.resting <= rest_max(d) ||
+	if (d->parking.resting <= lots_max(d) ||
 		(backlog_has_room(d, 0) && d->open_jobs < d->buffer))
 		return;
-	excess = d->parking.resting - rest_max(d);
+	excess = d->parking.resting - lots_max(d);
 	TAILQ_FOREACH (held, &d->order, order) {
 		if (!held->is_resting)
 			continue;
@@ -400,9 +311,8 @@ park_read_ends(struct dispatcher *d)
 
 /* ---- coming back ---------------------------------------------------------------------------- */
 
-/* Takes: ev, and of executions what is of it, at the front. */
-static void
-bring(struct dispatcher *d, struct event *ev, struct execution_list *executions, uint64_t read)
+void
+park_bring(struct dispatcher *d, struct event *ev, struct execution_list *executions, uint64_t read)
 {
 	bool is_known = ev->status != EVENT_PROCESSING || held_find(d, ev->seq) != NULL ||
 			park_is_stale(d, ev->seq, read);
@@ -429,79 +339,6 @@ bring(struct dispatcher *d, struct event *ev, struct execution_list *executions,
 	park_update(d, held);
 	if (held->open == 0)
 		save_ended(d, held);
-}
-
-static void
-on_page(void *arg, int code, struct due_page *page)
-{
-	struct lot *lot = arg;
-	struct dispatcher *d = lot->owner;
-	struct event *ev;
-
-	d->parking.is_read_due = true;
-	if (code < 0) {
-		lot->is_reading = false;
-		park_read_ends(d);
-		log_write(d->rooms.log, LOG_LEVEL_ERROR,
-			"held events could not be read (%s): trying again", uv_strerror(code));
-		dispatcher_retry_later(d);
-		return;
-	}
-	d->parking.low =
-		page->low.seq < d->parking.low_since.seq ? page->low : d->parking.low_since;
-	lot->has_parked = false;
-	alarm_clear(d, &lot->alarm);
-	if (page->next.due_ns)
-		lot_set_first(d, lot, &page->next);
-	if (lot->is_first_since)
-		lot_note(d, lot, &lot->first_since);
-	while ((ev = STAILQ_FIRST(&page->events))) {
-		STAILQ_REMOVE_HEAD(&page->events, link);
-		bring(d, ev, &page->executions, lot->read);
-	}
-	park_read_ends(d);
-	lot->is_reading = false; /* not before: what was brought may have ended at once */
-	if (lot->near == 0 && !lot->has_parked)
-		lot_free(d, lot);
-	dispatcher_wake(d);
-}
-
-/* How many events to read of the lot now. */
-static size_t
-lot_wants(const struct dispatcher *d, const struct lot *lot, int64_t now_ns)
-{
-	size_t active = lot->near - lot->resting.count, room = rest_max(d) / 2;
-
-	if (!lot->has_parked || lot->is_reading)
-		return 0;
-	if (lot->first.due_ns <= now_ns || hooks_is_removed(d->rooms.hooks, lot->hook_id))
-		return active < LOT_PAGE ? LOT_PAGE : 0;
-	if (lot->near >= LOT_PAGE || d->parking.resting >= room)
-		return 0;
-	room -= d->parking.resting;
-	return room < LOT_PAGE ? room : LOT_PAGE;
-}
-
-void
-park_read(struct dispatcher *d)
-{
-	int64_t now_ns = clock_steady_ns();
-	struct lot *lot, *next;
-
-	if (!d->parking.is_read_due || d->is_draining || d->is_retrying ||
-		!backlog_has_extra_room(d))
-		return;
-	d->parking.is_read_due = false;
-	HASH_ITER (hh, d->parking.lots, lot, next) {
-		size_t limit = lot_wants(d, lot, now_ns);
-
-		if (limit == 0)
-			continue;
-		lot->is_reading = true;
-		lot->is_first_since = false;
-		lot->read = park_read_begins(d);
-		store_read_due(d->rooms.store, lot->hook_id, &lot->first, limit, on_page, lot);
-	}
 }
 
 /* ---- one event ------------------------------------------------------------------------------ */
@@ -533,7 +370,7 @@ on_recalled(void *arg, int code, struct event *ev, struct execution_list *execut
 		return;
 	}
 	if (ev)
-		bring(d, ev, executions, recall->read);
+		park_bring(d, ev, executions, recall->read);
 	park_read_ends(d);
 	held = held_find(d, recall->seq);
 	if (held && recall->is_asked)

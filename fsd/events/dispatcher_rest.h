@@ -25,6 +25,8 @@ TAILQ_HEAD(admission_list, job);
 TAILQ_HEAD(early_list, job);
 TAILQ_HEAD(held_order, held);
 
+#define LOT_MAX 256 /* resting jobs of one hook in memory */
+
 /* What one hook holds: of it in memory is what comes first, the rest is parked. */
 struct lot {
 	struct alarm alarm; /* first: when what is parked is due */
@@ -177,8 +179,24 @@ void park_fetch(struct dispatcher *d, uint64_t seq);
 void park_ask(struct dispatcher *d);
 /* Whether an event of the stack may be parked. */
 bool park_has_stack(const struct dispatcher *d, const char *stack);
-/* Read what is due or nearly so. */
-void park_read(struct dispatcher *d);
+/* An answer has a parked event.  Takes: ev, and of executions what is of it, at the front. */
+void park_bring(
+	struct dispatcher *d, struct event *ev, struct execution_list *executions, uint64_t read);
 void park_fini(struct dispatcher *d);
+
+/* ---- dispatcher_lots.c ---------------------------------------------------------------------- */
+
+/* The one of a hook, new if it held nothing. */
+struct lot *lot_of(struct dispatcher *d, uint64_t hook_id);
+/* Nothing of it that is parked comes before. */
+void lot_set_first(struct dispatcher *d, struct lot *lot, const struct due_key *key);
+/* Something of it is parked now. */
+void lot_note(struct dispatcher *d, struct lot *lot, const struct due_key *key);
+/* One job less of it in memory. */
+void lot_drop(struct dispatcher *d, struct job *job);
+/* Events that may rest in memory. */
+size_t lots_max(const struct dispatcher *d);
+/* Read what is due or nearly so. */
+void lots_read(struct dispatcher *d);
 
 #endif

@@ -129,12 +129,20 @@ on_admitted(void *arg, int code, const struct err *err)
 
 /* ---- the commit ----------------------------------------------------------------------------- */
 
+static bool
+rests(const struct job *job)
+{
+	return job->stage == JOB_HELD || job->stage == JOB_BLOCKED;
+}
+
+/* What waits for its lane, or for its conditions, is not admitted. */
 static enum exec_status
 status_of_row(const struct job *job)
 {
 	if (job->stage == JOB_HELD)
 		return EXEC_HELD;
-	return job->stage == JOB_BLOCKED ? EXEC_PENDING : EXEC_RUNNING;
+	return job->stage == JOB_BLOCKED || job->run.part == RUN_CONDITIONS ? EXEC_PENDING
+									    : EXEC_RUNNING;
 }
 
 /* Rows that wait, and the parked events that are in work again.  Returns how many of those. */
@@ -152,7 +160,7 @@ add_rows(struct dispatcher *d, struct execution_list *list, uint64_t *unparked)
 		job->row = ROW_ON_ITS_WAY;
 		row->status = status_of_row(job);
 		STAILQ_INSERT_TAIL(list, row, link);
-		if (job->held->is_marked && row->status == EXEC_RUNNING) {
+		if (job->held->is_marked && !rests(job)) {
 			job->held->is_marked = false;
 			unparked[count++] = job->ex.seq;
 		}

@@ -279,14 +279,17 @@ static void
 resume(struct dispatcher *d, struct job *job, bool was_parked)
 {
 	const struct hook_rules *rules = job_rules(job);
-	bool may_have_begun = !was_parked && job->ex.seq <= d->last_life_seq;
+	bool has_gate = hook_rules_gate(rules);
+	/* A gate has judged what is more than pending, and after its conditions were met. */
+	bool is_unjudged = has_gate && has_conditions(rules) && job->ex.status == EXEC_PENDING;
+	bool may_have_begun = !was_parked && !is_unjudged && job->ex.seq <= d->last_life_seq;
 
 	if (job->run.code->is_removed) {
 		job_settle(d, job, EXEC_REMOVED);
 		return;
 	}
-	if (hook_rules_gate(rules) && has_conditions(rules))
-		job->run.part = RUN_EXECUTE; /* they were met */
+	if (has_gate && has_conditions(rules))
+		job->run.part = is_unjudged ? RUN_CONDITIONS : RUN_EXECUTE;
 	if (job->ex.status == EXEC_HELD) {
 		hold_again(d, job);
 		return;
@@ -301,7 +304,7 @@ resume(struct dispatcher *d, struct job *job, bool was_parked)
 		job->ex.attempts = 0; /* not begun */
 	job->run.attempt = job->ex.attempts + 1 + (may_have_begun && !rules->is_at_most_once);
 	job->ex.status = EXEC_PENDING;
-	if (was_parked || !hook_rules_gate(rules))
+	if (was_parked || is_unjudged || !has_gate)
 		job_ready(d, job);
 	else
 		hold_ask(d, job, GATE_AGAIN);

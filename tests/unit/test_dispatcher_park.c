@@ -242,6 +242,39 @@ START_TEST(what_waits_for_its_lane_is_parked_too)
 }
 END_TEST
 
+/* Also when a stop or a crash comes between. */
+START_TEST(conditions_of_what_waited_are_asked)
+{
+	struct world *w = world_start();
+
+	dispatcher_set_buffer(w->d, 8);
+	add_gated(w, (char *)"a", (char *)"*");
+	w->hooks.rules[0].order_by = (char *)"@type";
+	w->hooks.rules[0].has_filter = true;
+	for (int i = 0; i < 300; i++)
+		raise_event(w, "a.b");
+	spin(w);
+	for (int i = 0; i < 100; i++) {
+		while (commit_answer(w))
+			spin(w);
+		if (w->store.read_done)
+			read_answer(w, 0);
+		spin(w);
+	}
+	ck_assert_uint_gt(w->events.parked, 200);
+	if (_i > 0) {
+		world_restart(w, _i == 2);
+		dispatcher_set_buffer(w->d, 8);
+		ck_assert_int_eq(dispatcher_start(w->d, NULL), 0);
+	}
+	settle_all(w);
+	ck_assert_uint_eq(w->events.count, 300);
+	for (size_t i = 0; i < 300; i++)
+		ck_assert_uint_eq(w->hooks.asked[i][GATE_ARRIVED], 1);
+	world_free(w);
+}
+END_TEST
+
 /* ---- whatever the order --------------------------------------------------------------------- */
 
 static uint64_t gate_state;
@@ -281,6 +314,7 @@ add_hooks(struct world *w)
 		w->hooks.rules[i].order_by = (char *)"@type";
 		w->hooks.rules[i].retries = 20;
 	}
+	w->hooks.rules[2].has_filter = true;
 	w->hooks.gate = decide_any;
 }
 
@@ -370,6 +404,7 @@ main(void)
 	tcase_add_test(t, a_next_life_does_not_decide_anew);
 	tcase_add_test(t, a_failed_commit_parks_later);
 	tcase_add_test(t, what_waits_for_its_lane_is_parked_too);
+	tcase_add_loop_test(t, conditions_of_what_waited_are_asked, 0, 3);
 	suite_add_tcase(suite, t);
 	t = tcase_create("whatever the order");
 	tcase_add_loop_test(t, parking_loses_and_doubles_nothing, 0, 60);

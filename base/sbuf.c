@@ -101,6 +101,20 @@ utf8_len(const unsigned char *s, size_t left)
 	return 0;
 }
 
+bool
+sbuf_is_utf8(const char *s, size_t len)
+{
+	const unsigned char *p = (const unsigned char *)s;
+	size_t i = 0, step;
+
+	for (; i < len; i += step) {
+		step = p[i] < 0x80 ? 1 : utf8_len(p + i, len - i);
+		if (step == 0)
+			return false;
+	}
+	return true;
+}
+
 static void
 add_escape(struct sbuf *b, unsigned char c)
 {

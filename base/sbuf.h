@@ -5,6 +5,7 @@
 #define SLOTH_BASE_SBUF_H
 
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
@@ -58,6 +59,8 @@ void sbuf_vprintf(struct sbuf *b, const char *fmt, va_list ap)
 
 /* Append len bytes as a JSON string with its quotes.  Bytes that are not UTF-8 become U+FFFD. */
 void sbuf_json(struct sbuf *b, const char *s, size_t len);
+/* Whether all of them are UTF-8. */
+bool sbuf_is_utf8(const char *s, size_t len);
 /* The same for a C string; NULL becomes null. */
 void sbuf_jsons(struct sbuf *b, const char *s);
 

@@ -172,11 +172,10 @@ on_judged(void *arg, int code, const struct err *err)
 static void
 judge(struct hook *hook, const char *text, hook_ready_fn *done, void *arg)
 {
-	AUTO(free) char *path = mem_printf("ctl/hooks/%s/match", hook->label);
 	struct written *w = NEW(struct written);
 
 	*w = (struct written){hook, mem_strdup(text), done, arg};
-	hook_conditions_judge(hook, path, text, on_judged, w);
+	hook_conditions_judge(hook, hook_rule_name(RULE_MATCH), text, on_judged, w);
 }
 
 int

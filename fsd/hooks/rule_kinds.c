@@ -3,28 +3,26 @@
  * A reader moves a pointer over the text and sets the value only when it was good; that nothing may
  * follow is its caller's to see.  Words stand between blanks, as people write them: "3 backoff 1s
  * max 1m".  What a reader refuses is told by one sentence for the whole rule (rules.c), so readers
- * say no more than no; a reader of lines stops at the one that is wrong. */
+ * say no more than no; only conditions are explained, line by line (base/conditions.h). */
 #include "fsd/hooks/rule_kinds.h"
 
 #include "base/auto.h"
 #include "base/clock.h"
-#include "base/json_path.h"
+#include "base/conditions.h"
 #include "base/mem.h"
 #include "base/units.h"
 #include "fsd/events/events.h"
 
 #include <string.h>
 
-#define SPAN_MIN_NS     NS_PER_MS
-#define SPAN_MAX_NS     (366 * 86400 * NS_PER_S)
-#define COUNT_MAX       1000000 /* events of a rate, or of accumulate_within */
-#define RETRIES_MAX     100
-#define PRIORITY_MAX    100
-#define BACKOFF_NS      NS_PER_S
-#define BACKOFF_MAX_NS  (60 * NS_PER_S)
-#define JITTER_PERCENT  20
-#define CONDITIONS_MAX  64   /* lines of match */
-#define CONDITION_BYTES 1024 /* of one of them */
+#define SPAN_MIN_NS    NS_PER_MS
+#define SPAN_MAX_NS    (366 * 86400 * NS_PER_S)
+#define COUNT_MAX      1000000 /* events of a rate, or of accumulate_within */
+#define RETRIES_MAX    100
+#define PRIORITY_MAX   100
+#define BACKOFF_NS     NS_PER_S
+#define BACKOFF_MAX_NS (60 * NS_PER_S)
+#define JITTER_PERCENT 20
 
 static void
 replace(char **text, char *value)
@@ -105,28 +103,11 @@ take_span(const char **p, int64_t *ret_ns)
 	return true;
 }
 
-static const char *const own_paths[] = {
-	"@type", "@stack", "@agent", "@severity", "@source", "@run_id"};
-#define OWN_PATHS (sizeof(own_paths) / sizeof(own_paths[0]))
-
-size_t
-rule_path_span(const char *text)
-{
-	size_t i, len = strcspn(text, " \t\r\n=<>!~|,");
-
-	if (text[0] != '@')
-		return json_path_span(text);
-	for (i = 0; i < OWN_PATHS; i++)
-		if (len == strlen(own_paths[i]) && !strncmp(text, own_paths[i], len))
-			return len;
-	return 0;
-}
-
 /* Returns owned; NULL: there is none. */
 static char *
 take_path(const char **p)
 {
-	size_t len = rule_path_span(*p);
+	size_t len = condition_path_span(*p);
 	char *path = len ? mem_strndup(*p, len) : NULL;
 
 	*p += len;
@@ -536,81 +517,37 @@ clear_retries(void *field)
 /* ---- conditions -------------------------------------------------------------------------------
  */
 
-/* Longer operators before their beginnings. */
-static const struct {
-	const char *text;
-	bool is_word; /* nothing follows */
-} operators[] = {
-	{"!=", false},
-	{"<=", false},
-	{">=", false},
-	{"!~", false},
-	{"=", false},
-	{"<", false},
-	{">", false},
-	{"~", false},
-	{"exists", true},
-	{"absent", true},
-};
-#define OPERATORS (sizeof(operators) / sizeof(operators[0]))
-
-/* Append `path OP value` of one line, len bytes, in the form it is kept in. */
-static bool
-add_condition(struct sbuf *out, const char *line, size_t len)
-{
-	AUTO(free) char *text = mem_strndup(line, len);
-	const char *p = text;
-	size_t i, path_len = rule_path_span(p);
-
-	for (len = strlen(text); len && strchr(" \t\r", text[len - 1]); len--)
-		text[len - 1] = '\0';
-	if (path_len == 0 || len > CONDITION_BYTES)
-		return false;
-	sbuf_add(out, p, path_len);
-	p += path_len;
-	skip_blanks(&p);
-	for (i = 0; i < OPERATORS; i++)
-		if (!strncmp(p, operators[i].text, strlen(operators[i].text)))
-			break;
-	if (i == OPERATORS)
-		return false;
-	sbuf_printf(out, " %s", operators[i].text);
-	p += strlen(operators[i].text);
-	skip_blanks(&p);
-	if (operators[i].is_word)
-		return !*p;
-	sbuf_printf(out, " %s", p);
-	return *p != '\0';
-}
-
 static bool
 read_match(const char **p, void *field)
 {
+	AUTO(conditions) struct conditions c = {0};
 	AUTO(sbuf) struct sbuf lines = {0};
-	unsigned count = 0;
 
-	for (skip_blanks(p); **p; skip_blanks(p)) {
-		size_t len = strcspn(*p, "\n");
-
-		if (lines.len)
-			sbuf_addc(&lines, '\n');
-		if (++count > CONDITIONS_MAX || !add_condition(&lines, *p, len))
-			return false;
-		*p += len;
-	}
+	if (conditions_parse(*p, &c, NULL) < 0 || c.count == 0)
+		return false;
+	conditions_show(&c, &lines);
 	replace(field, sbuf_take(&lines));
-	return count > 0;
+	*p += strlen(*p);
+	return true;
 }
 
-const struct rule_kind rule_path = {read_path, show_text, clear_text};
-const struct rule_kind rule_span = {read_span, show_span, clear_span};
-const struct rule_kind rule_rate = {read_rate, show_rate, clear_rate};
-const struct rule_kind rule_threshold = {read_threshold, show_rate, clear_rate};
-const struct rule_kind rule_sequence = {read_sequence, show_sequence, clear_pair};
-const struct rule_kind rule_absent = {read_absent, show_absent, clear_pair};
-const struct rule_kind rule_flag = {read_flag, show_flag, clear_flag};
-const struct rule_kind rule_replay = {read_replay, show_replay, clear_flag};
-const struct rule_kind rule_priority = {read_priority, show_priority, clear_priority};
-const struct rule_kind rule_dedup = {read_dedup, show_dedup, clear_dedup};
-const struct rule_kind rule_retries = {read_retries, show_retries, clear_retries};
-const struct rule_kind rule_match = {read_match, show_text, clear_text};
+static int
+explain_match(const char *text, struct err *err)
+{
+	AUTO(conditions) struct conditions c = {0};
+
+	return conditions_parse(text, &c, err);
+}
+
+const struct rule_kind rule_path = {read_path, show_text, clear_text, NULL};
+const struct rule_kind rule_span = {read_span, show_span, clear_span, NULL};
+const struct rule_kind rule_rate = {read_rate, show_rate, clear_rate, NULL};
+const struct rule_kind rule_threshold = {read_threshold, show_rate, clear_rate, NULL};
+const struct rule_kind rule_sequence = {read_sequence, show_sequence, clear_pair, NULL};
+const struct rule_kind rule_absent = {read_absent, show_absent, clear_pair, NULL};
+const struct rule_kind rule_flag = {read_flag, show_flag, clear_flag, NULL};
+const struct rule_kind rule_replay = {read_replay, show_replay, clear_flag, NULL};
+const struct rule_kind rule_priority = {read_priority, show_priority, clear_priority, NULL};
+const struct rule_kind rule_dedup = {read_dedup, show_dedup, clear_dedup, NULL};
+const struct rule_kind rule_retries = {read_retries, show_retries, clear_retries, NULL};
+const struct rule_kind rule_match = {read_match, show_text, clear_text, explain_match};

@@ -4,8 +4,6 @@
 
 #include "fsd/hooks/rules.h"
 
-#include <stddef.h>
-
 struct rule_kind {
 	/* Read a value at *p and move behind it; false leaves the field as it was. */
 	bool (*read)(const char **p, void *field);
@@ -13,6 +11,9 @@ struct rule_kind {
 	bool (*show)(const void *field, struct sbuf *out);
 	/* There is no such rule. */
 	void (*clear)(void *field);
+	/* -EINVAL with what is wrong with a text that was not read; 0 or NULL: what the rule's own
+	 * sentence says. */
+	int (*explain)(const char *text, struct err *err);
 };
 
 /* The field is a char *, an int64_t, a struct rule_rate, a struct rule_pair, a bool, an int. */
@@ -20,8 +21,5 @@ extern const struct rule_kind rule_path, rule_span, rule_rate, rule_threshold, r
 	rule_absent, rule_flag, rule_replay, rule_priority, rule_match;
 /* The field is the struct hook_rules. */
 extern const struct rule_kind rule_dedup, rule_retries;
-
-/* How many bytes of text, from its begin, are a path of an event; 0 none. */
-size_t rule_path_span(const char *text);
 
 #endif

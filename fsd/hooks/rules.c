@@ -74,8 +74,11 @@ hook_rule_name(enum hook_rule rule)
 static int
 refuse(enum hook_rule rule, const char *text, const char *p, struct err *err)
 {
+	int (*explain)(const char *text, struct err *err) = rows[rule].kind->explain;
 	size_t len;
 
+	if (explain && explain(text, err) < 0)
+		return err_wrap(err, EINVAL, "%s", rows[rule].name);
 	while (p > text && p[-1] != '\n')
 		p--;
 	p += strspn(p, " \t\r");

@@ -9,6 +9,7 @@
 
 #include "base/auto.h"
 #include "base/clock.h"
+#include "base/conditions.h"
 #include "base/mem.h"
 #include "base/units.h"
 #include "fsd/events/events.h"
@@ -340,14 +341,19 @@ hook_override_set(
 	return 0;
 }
 
-/* A setting of several lines stands there a line each. */
+/* Conditions stand there a line each, which is the one a message is to name. */
 static int
-add_override(
-	struct hook_overrides *o, enum hook_setting setting, const char *value, struct err *err)
+add_condition(struct hook_overrides *o, const char *value, struct err *err)
 {
+	const enum hook_setting setting = SETTING_RULES + RULE_MATCH;
+	AUTO(condition) struct condition c = {0};
 	AUTO(free) char *all = NULL;
 
-	if (setting == SETTING_RULES + RULE_MATCH && o->text[setting])
+	if (!o->text[setting] && (!*value || !strcmp(value, "off")))
+		return hook_override_set(o, setting, value, err);
+	if (condition_parse(value, strlen(value), &c, err) < 0)
+		return -EINVAL;
+	if (o->text[setting])
 		all = mem_printf("%s\n%s", o->text[setting], value);
 	return hook_override_set(o, setting, all ? all : value, err);
 }
@@ -381,7 +387,9 @@ parse_line(struct hook_overrides *o, char *line, struct err *err)
 		return err_set(err, EINVAL, "expected key = value");
 	for (i = 0; i < SETTING_COUNT; i++)
 		if (!strcmp(line, hook_setting_name(i)))
-			return add_override(o, i, value, err);
+			return i == SETTING_RULES + RULE_MATCH
+				       ? add_condition(o, value, err)
+				       : hook_override_set(o, i, value, err);
 	return err_set(err, EINVAL, "'%s' is not a setting", line);
 }
 

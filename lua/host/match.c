@@ -84,48 +84,48 @@ find_value(const struct match_subject *subject, const char *path, struct value *
 
 /* ---- judging -------------------------------------------------------------------------------- */
 
-/* 1, 0 or -EDQUOT, as all that follow. */
+/* 1, 0 or -EDQUOT, as all that follow.  regex is what the wanted one became, if it is a glob. */
 static int
-is_literal(const struct value *v, const struct literal *l)
+is_value(const struct value *v, const struct condition_value *wanted, const struct regex *regex)
 {
 	bool is_scalar = v->kind == VALUE_TEXT || v->kind == VALUE_NUMBER || v->kind == VALUE_WORD;
 
-	if (!is_scalar || (l->kind == LITERAL_QUOTED && v->kind != VALUE_TEXT))
+	if (!is_scalar || (wanted->form == CONDITION_QUOTED && v->kind != VALUE_TEXT))
 		return 0;
-	if (l->kind == LITERAL_GLOB)
-		return regex_find(l->glob, v->text, v->len);
-	if (l->kind == LITERAL_NUMBER && v->kind == VALUE_NUMBER)
-		return decimal_compare(v->text, v->len, l->text, l->len) == 0;
-	return v->len == l->len && memcmp(v->text, l->text, l->len) == 0;
+	if (wanted->form == CONDITION_GLOB)
+		return regex_find(regex, v->text, v->len);
+	if (wanted->form == CONDITION_NUMBER && v->kind == VALUE_NUMBER)
+		return decimal_compare(v->text, v->len, wanted->text, wanted->len) == 0;
+	return v->len == wanted->len && memcmp(v->text, wanted->text, wanted->len) == 0;
 }
 
 static int
-is_any_literal(const struct value *v, const struct condition *c)
+is_any_value(const struct value *v, const struct condition *c, struct regex *const *regexes)
 {
 	int verdict = 0;
 
 	for (size_t i = 0; i < c->count && verdict == 0; i++)
-		verdict = is_literal(v, &c->literals[i]);
+		verdict = is_value(v, &c->values[i], regexes[i]);
 	return verdict;
 }
 
 /* Whether they are of one kind: numbers, or text. */
 static bool
-can_compare(const struct value *v, const struct literal *l)
+can_compare(const struct value *v, const struct condition_value *limit)
 {
-	return v->kind == (l->kind == LITERAL_NUMBER ? VALUE_NUMBER : VALUE_TEXT);
+	return v->kind == (limit->form == CONDITION_NUMBER ? VALUE_NUMBER : VALUE_TEXT);
 }
 
 static int
-compare(const struct value *v, const struct literal *l)
+compare(const struct value *v, const struct condition_value *limit)
 {
-	size_t len = v->len < l->len ? v->len : l->len;
+	size_t len = v->len < limit->len ? v->len : limit->len;
 	int order;
 
-	if (l->kind == LITERAL_NUMBER)
-		return decimal_compare(v->text, v->len, l->text, l->len);
-	order = memcmp(v->text, l->text, len);
-	return order ? order : (v->len > l->len) - (v->len < l->len);
+	if (limit->form == CONDITION_NUMBER)
+		return decimal_compare(v->text, v->len, limit->text, limit->len);
+	order = memcmp(v->text, limit->text, len);
+	return order ? order : (v->len > limit->len) - (v->len < limit->len);
 }
 
 static int
@@ -133,12 +133,12 @@ is_within_limit(const struct value *v, const struct condition *c)
 {
 	int order;
 
-	if (!can_compare(v, c->literals))
+	if (!can_compare(v, c->values))
 		return 0;
-	order = compare(v, c->literals);
-	if (c->op == OP_LESS || c->op == OP_LESS_EQUAL)
-		return order < 0 || (order == 0 && c->op == OP_LESS_EQUAL);
-	return order > 0 || (order == 0 && c->op == OP_GREATER_EQUAL);
+	order = compare(v, c->values);
+	if (c->op == CONDITION_LESS || c->op == CONDITION_LESS_EQUAL)
+		return order < 0 || (order == 0 && c->op == CONDITION_LESS_EQUAL);
+	return order > 0 || (order == 0 && c->op == CONDITION_GREATER_EQUAL);
 }
 
 static int
@@ -148,28 +148,28 @@ negated(int verdict)
 }
 
 static int
-holds(const struct condition *c, const struct value *v)
+holds(const struct condition *c, struct regex *const *regexes, const struct value *v)
 {
 	bool is_there = v->kind != VALUE_NONE;
 
 	switch (c->op) {
-	case OP_EXISTS:
+	case CONDITION_EXISTS:
 		return is_there;
-	case OP_ABSENT:
+	case CONDITION_ABSENT:
 		return !is_there;
-	case OP_EQUAL:
-		return is_any_literal(v, c);
-	case OP_UNEQUAL:
-		return negated(is_any_literal(v, c));
-	case OP_LESS:
-	case OP_LESS_EQUAL:
-	case OP_GREATER:
-	case OP_GREATER_EQUAL:
+	case CONDITION_EQUAL:
+		return is_any_value(v, c, regexes);
+	case CONDITION_UNEQUAL:
+		return negated(is_any_value(v, c, regexes));
+	case CONDITION_LESS:
+	case CONDITION_LESS_EQUAL:
+	case CONDITION_GREATER:
+	case CONDITION_GREATER_EQUAL:
 		return is_there ? is_within_limit(v, c) : 0;
-	case OP_MATCHED:
-		return is_there ? regex_find(c->regex, v->text, v->len) : 0;
-	case OP_UNMATCHED:
-		return is_there ? negated(regex_find(c->regex, v->text, v->len)) : 1;
+	case CONDITION_MATCHED:
+		return is_there ? regex_find(regexes[0], v->text, v->len) : 0;
+	case CONDITION_UNMATCHED:
+		return is_there ? negated(regex_find(regexes[0], v->text, v->len)) : 1;
 	}
 	return 0;
 }
@@ -216,8 +216,8 @@ show_condition(const struct condition *c, struct sbuf *out)
 static char *
 reason(const struct condition *c, const struct value *v, int verdict)
 {
-	bool is_order = c->op == OP_LESS || c->op == OP_LESS_EQUAL || c->op == OP_GREATER ||
-			c->op == OP_GREATER_EQUAL;
+	bool is_order = c->op == CONDITION_LESS || c->op == CONDITION_LESS_EQUAL ||
+			c->op == CONDITION_GREATER || c->op == CONDITION_GREATER_EQUAL;
 	struct sbuf out = {0};
 
 	show_condition(c, &out);
@@ -229,9 +229,9 @@ reason(const struct condition *c, const struct value *v, int verdict)
 	} else {
 		sbuf_adds(&out, "it is ");
 		show_value(v, &out);
-		if (is_order && !can_compare(v, c->literals))
+		if (is_order && !can_compare(v, c->values))
 			sbuf_printf(&out, ", not %s",
-				c->literals->kind == LITERAL_NUMBER ? "a number" : "text");
+				c->values->form == CONDITION_NUMBER ? "a number" : "text");
 	}
 	return sbuf_take(&out);
 }
@@ -239,13 +239,13 @@ reason(const struct condition *c, const struct value *v, int verdict)
 int
 match_judge(const struct match *m, const struct match_subject *subject, char **ret_why)
 {
-	for (size_t i = 0; m && i < m->count; i++) {
-		const struct condition *c = &m->conditions[i];
+	for (size_t i = 0; m && i < m->says.count; i++) {
+		const struct condition *c = &m->says.rows[i];
 		struct value value;
 		int verdict;
 
 		find_value(subject, c->path, &value);
-		verdict = holds(c, &value);
+		verdict = holds(c, m->regexes[i], &value);
 		if (verdict <= 0)
 			*ret_why = reason(c, &value, verdict);
 		sbuf_fini(&value.own);

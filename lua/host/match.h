@@ -8,14 +8,11 @@
  *	disks[0].path exists
  *	error absent
  *
- * A path is one of the data (base/json_path.h), or @type, @stack, @agent, @severity, @source,
- * @run_id of the event.  docs/conditions.md has the rules of comparison. */
+ * The grammar is that of base/conditions.h; docs/conditions.md has the rules of comparison. */
 #ifndef SLOTH_LUA_MATCH_H
 #define SLOTH_LUA_MATCH_H
 
 #include "lua/host/host.h"
-
-#define MATCH_LINES_MAX 64
 
 struct match;
 

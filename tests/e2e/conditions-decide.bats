@@ -53,12 +53,15 @@ ask() {
 	[ "$(of '{"n":1,"name":"web-7"}')" = "filtered n > 1: it is 1" ]
 	run bash -c "printf 'n > 1\nname ~ web-[0-9\n' >'$MNT/ctl/hooks/h/match'"
 	[ "$status" -ne 0 ]
-	tail -n1 "$MNT/errors" | grep -q 'ctl/hooks/h/match: line 2: the regular expression is wrong at character'
+	tail -n1 "$MNT/errors" | grep -q '"match: line 2: the regular expression is wrong at character'
+	run bash -c "echo 'n =~ 1' >'$MNT/ctl/hooks/h/match'"
+	[ "$status" -ne 0 ]
+	tail -n1 "$MNT/errors" | grep -q "\"match: line 1: behind 'n' must stand .* not '=~'"
 	[ "$(head -n1 "$MNT/ctl/hooks/h/match")" = "n > 1" ]
 	echo >"$MNT/ctl/hooks/h/match" # back to the field
 	[[ $(of '{"n":1}') == "success "* ]]
-	echo 'return { event_type = "a.b", match = "n ==", execute = print }' >"$MNT/hooks/h.lua"
-	wait_for 5 "grep -q \"^broken\" '$MNT/ctl/hooks/h/status'"
+	echo 'return { event_type = "a.b", match = "n =~ 1", execute = print }' >"$MNT/hooks/h.lua"
+	wait_for 5 "grep -q \"^broken: .*: line 1: behind 'n' must stand .* not '=~'\" $MNT/ctl/hooks/h/status"
 	[[ $(of '{"n":1}') == "success "* ]] # by the version before
 }
 

@@ -1,8 +1,10 @@
 /* Whatever stands in a hook's match, on whatever data: no crash, an end, and a reason that is one
- * short line of text; a condition and its opposite never both hold.
+ * short line of text; a condition and its opposite never both hold; and the form in which
+ * conditions are kept decides as what was written.
  *
  * The input is the conditions, a NUL, and the data. */
 #include "base/auto.h"
+#include "base/conditions.h"
 #include "base/mem.h"
 #include "lua/host/match.h"
 
@@ -66,6 +68,25 @@ judge_opposite(const char *lines, const char *json, size_t len)
 	assert(verdict < 0 || other == !verdict);
 }
 
+static void
+judge_kept(const char *lines, const char *json, size_t len)
+{
+	AUTO(conditions) struct conditions c = {0};
+	AUTO(sbuf) struct sbuf kept = {0}, again = {0};
+	int verdict = judge(lines, json, len), other, code;
+
+	if (conditions_parse(lines, &c, NULL) < 0)
+		return;
+	conditions_show(&c, &kept);
+	other = judge(sbuf_str(&kept), json, len);
+	assert(verdict == other);
+	conditions_fini(&c);
+	code = conditions_parse(sbuf_str(&kept), &c, NULL);
+	assert(code == 0);
+	conditions_show(&c, &again);
+	assert(!strcmp(sbuf_str(&kept), sbuf_str(&again)));
+}
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *input, size_t len)
 {
@@ -81,7 +102,7 @@ LLVMFuzzerTestOneInput(const uint8_t *input, size_t len)
 	data = json_loadb(end + 1, json_len, 0, NULL);
 	lines = mem_strndup(text, (size_t)(end - text));
 	if (data) {
-		(void)judge(lines, end + 1, json_len);
+		judge_kept(lines, end + 1, json_len);
 		judge_opposite(lines, end + 1, json_len);
 	}
 	json_decref(data);

@@ -137,7 +137,7 @@ START_TEST(what_does_not_hold_and_why)
 		const char *lines, *why;
 	} cases[] = {
 		{"cpu.load >= 90", "cpu.load >= 90: it is 42"},
-		{"host = web-1\n\t cpu.load   >=  90  ", "cpu.load   >=  90: it is 42"},
+		{"host = web-1\n\t cpu.load   >=  90  ", "cpu.load >= 90: it is 42"},
 		{"host = db-1", "host = db-1: it is \"web-1\""},
 		{"host = db-* | web-2", "host = db-* | web-2: it is \"web-1\""},
 		{"host = web", "host = web: it is \"web-1\""},
@@ -177,34 +177,16 @@ START_TEST(what_does_not_hold_and_why)
 }
 END_TEST
 
+/* What base/conditions.h lets through; the grammar has its own tests. */
 START_TEST(what_is_refused_and_where)
 {
 	static const struct {
 		const char *lines, *error;
 	} cases[] = {
-		{"cpu.load", "line 1: behind 'cpu.load' must stand = != < <= > >= ~ !~ exists or "
-			     "absent, not ''"},
-		{"cpu.load 5", "line 1: behind 'cpu.load' must stand = != < <= > >= ~ !~ exists or "
-			       "absent, not '5'"},
-		{"a == 5", "line 1: behind 'a' must stand = != < <= > >= ~ !~ exists or absent, "
-			   "not '=='"},
 		{"a =~5", "line 1: behind 'a' must stand = != < <= > >= ~ !~ exists or absent, not "
 			  "'=~'"},
-		{"a = 1\n\n \nb =", "line 4: a value is missing"},
-		{"a = 1 |", "line 1: a value is missing"},
-		{"a = | 1", "line 1: a value is missing"},
-		{"a = \"x", "line 1: a quote is not closed"},
-		{"a = \"x\" y", "line 1: 'y' stands behind a value"},
-		{"a > \"x\" y", "line 1: 'y' stands behind the value"},
-		{"a > true", "line 1: true is neither more nor less than anything"},
-		{"a exists 1", "line 1: nothing may stand behind 'exists'"},
-		{"= 1", "line 1: '= 1' does not begin with a path"},
-		{".a = 1", "line 1: '.a = 1' does not begin with a path"},
-		{"@typ = x", "line 1: @typ is not known"},
-		{"a ~", "line 1: a regular expression is missing"},
 		{"a ~ (b", "line 1: the regular expression is wrong at character 2"},
-		{"a ~ \\C", "line 1: the regular expression is wrong"},
-		{"a ~ \xff", "line 1: it is not UTF-8"},
+		{"a = 1\n\na ~ \\C", "line 3: the regular expression is wrong"},
 	};
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
@@ -215,25 +197,6 @@ START_TEST(what_is_refused_and_where)
 		ck_assert_msg(strncmp(err.msg, cases[i].error, strlen(cases[i].error)) == 0,
 			"%s: %s", cases[i].lines, err.msg);
 	}
-}
-END_TEST
-
-START_TEST(there_are_not_too_many)
-{
-	AUTO(sbuf) struct sbuf lines = {0};
-	struct match *m;
-	struct err err = {0};
-
-	for (int i = 0; i < MATCH_LINES_MAX; i++)
-		sbuf_adds(&lines, "a = 1\n");
-	match_free(compile(sbuf_str(&lines)));
-	sbuf_adds(&lines, "a = 1\n");
-	ck_assert_int_eq(match_new(sbuf_str(&lines), &m, &err), -EINVAL);
-	ck_assert_str_eq(err.msg, "line 65: there are more than 64 conditions");
-	sbuf_reset(&lines);
-	sbuf_printf(&lines, "a = %01024d", 1);
-	ck_assert_int_eq(match_new(sbuf_str(&lines), &m, &err), -EINVAL);
-	ck_assert_str_eq(err.msg, "line 1: a condition has at most 1024 bytes");
 }
 END_TEST
 
@@ -426,7 +389,6 @@ main(void)
 	tcase_add_test(lines, what_holds);
 	tcase_add_test(lines, what_does_not_hold_and_why);
 	tcase_add_test(lines, what_is_refused_and_where);
-	tcase_add_test(lines, there_are_not_too_many);
 	tcase_add_test(lines, long_values_are_cut);
 	tcase_add_test(lines, a_regex_that_explodes_gives_up);
 	tcase_add_test(lines, every_regex_ends);

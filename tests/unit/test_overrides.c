@@ -293,6 +293,12 @@ START_TEST(test_conditions_edited_by_hand_are_judged)
 	fixture_await(&f, "a", "broken");
 	assert_broken("a", "hooks.d/a.conf: line 3: a parenthesis is open", 2);
 	ck_assert_str_eq(fixture_hook(&f, "a")->current->code.rules->match, "host ~ ^x");
+	fixture_save(&f, "hooks.d/a.conf", "match = a = 1\n# two\nmatch = host =~ ^x\n");
+	while (!strstr(f.reports, "hooks.d/a.conf: line 3: behind 'host' must stand"))
+		uv_run(&f.loop, UV_RUN_ONCE);
+	fixture_save(&f, "hooks.d/a.conf", "# by hand\nmatch = a = 1\nmatch = host ~ (\n");
+	while (!strstr(strstr(f.reports, "behind"), "a parenthesis is open"))
+		uv_run(&f.loop, UV_RUN_ONCE);
 	fixture_stop(&f);
 	f.reports[0] = '\0';
 	fixture_start(&f);

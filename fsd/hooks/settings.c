@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "base/conditions.h"
 #include "base/mem.h"
+#include "base/nearest.h"
 #include "base/units.h"
 #include "fsd/events/events.h"
 
@@ -381,15 +382,21 @@ static int
 parse_line(struct hook_overrides *o, char *line, struct err *err)
 {
 	const char *value = split_line(line);
+	struct nearest nearest = {.word = line};
 	int i;
 
 	if (!value)
 		return err_set(err, EINVAL, "expected key = value");
-	for (i = 0; i < SETTING_COUNT; i++)
+	for (i = 0; i < SETTING_COUNT; i++) {
 		if (!strcmp(line, hook_setting_name(i)))
 			return i == SETTING_RULES + RULE_MATCH
 				       ? add_condition(o, value, err)
 				       : hook_override_set(o, i, value, err);
+		nearest_offer(&nearest, hook_setting_name(i));
+	}
+	if (nearest.name)
+		return err_set(err, EINVAL, "'%s' is not a setting; did you mean '%s'?", line,
+			nearest.name);
 	return err_set(err, EINVAL, "'%s' is not a setting", line);
 }
 

@@ -1,8 +1,12 @@
 /* What a script says about itself, as JSON for the daemon: the fields of its table that are
  * settings, checked for their type, or the `-- event:` line of a script that only defines
  * on_event().
+ *
+ * A field that nobody reads is refused, for it may be a limit that somebody relies on.  What a
+ * script keeps in its table for itself has a name that begins with '_', or is a function.
  */
 #include "base/mem.h"
+#include "base/nearest.h"
 #include "base/units.h"
 #include "lua/host/invocation.h"
 
@@ -33,6 +37,12 @@ static const struct field {
 	{"concurrency", FIELD_INTEGER},
 	{"filter", FIELD_FUNCTION},
 };
+
+/* Read elsewhere: below, and by run.lua. */
+static const char *const other_fields[] = {
+	"event_type", "event_types", "execute", "on_event", "handler"};
+
+#define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 
 /* NULL also for what is not UTF-8, or far too long for a setting. */
 static json_t *
@@ -109,7 +119,7 @@ kind_name(enum field_kind kind)
 static int
 take_fields(lua_State *L, json_t *meta, struct err *err)
 {
-	for (size_t i = 0; i < sizeof(fields) / sizeof(fields[0]); i++) {
+	for (size_t i = 0; i < COUNT(fields); i++) {
 		const struct field *f = &fields[i];
 		json_t *value;
 
@@ -127,6 +137,105 @@ take_fields(lua_State *L, json_t *meta, struct err *err)
 	}
 	return meta_take_rules(L, meta, err);
 }
+
+/* ---- names ---------------------------------------------------------------------------------- */
+
+void
+meta_key_text(lua_State *L, int index, char text[META_KEY_BYTES])
+{
+	const char *name = lua_type(L, index) == LUA_TSTRING ? lua_tostring(L, index) : NULL;
+
+	if (lua_isinteger(L, index))
+		(void)snprintf(text, META_KEY_BYTES, "[%lld]", (long long)lua_tointeger(L, index));
+	else if (name && name[strcspn(name, "\n\r")] == '\0')
+		(void)snprintf(text, META_KEY_BYTES, "'%.40s'", name); /* cut is accepted */
+	else
+		(void)snprintf(text, META_KEY_BYTES, "of another kind");
+}
+
+/* From 0 on; NULL behind the last. */
+static const char *
+known_field(size_t i)
+{
+	if (i < COUNT(fields))
+		return fields[i].name;
+	i -= COUNT(fields);
+	return i < COUNT(other_fields) ? other_fields[i] : meta_rule_name(i - COUNT(other_fields));
+}
+
+static const char *
+nearest_field(const char *word)
+{
+	struct nearest nearest = {.word = word};
+	const char *name;
+
+	for (size_t i = 0; (name = known_field(i)); i++)
+		nearest_offer(&nearest, name);
+	return nearest.name;
+}
+
+/* A function is a helper, unless it must be the filter: a hook with an entry point has no other. */
+static bool
+is_helper(lua_State *L, const char *name, bool has_filter)
+{
+	struct nearest nearest = {.word = name};
+
+	if (!has_filter)
+		nearest_offer(&nearest, "filter");
+	return lua_isfunction(L, -1) && !nearest.name;
+}
+
+/* Whether the field, its key below its value on top, is read by somebody or the script's own. */
+static bool
+is_field(lua_State *L, bool has_filter)
+{
+	const char *word = lua_type(L, -2) == LUA_TSTRING ? lua_tostring(L, -2) : NULL, *name;
+
+	if (!word)
+		return false;
+	for (size_t i = 0; (name = known_field(i)); i++)
+		if (strcmp(word, name) == 0)
+			return true;
+	return word[0] == '_' || is_helper(L, word, has_filter);
+}
+
+/* word is the key if it is text, shown is what a message calls it. */
+static int
+refuse_field(const char *word, const char *shown, struct err *err)
+{
+	const char *nearest = word ? nearest_field(word) : NULL;
+
+	if (nearest)
+		return err_set(
+			err, EINVAL, "a hook has no field %s; did you mean '%s'?", shown, nearest);
+	return err_set(
+		err, EINVAL, "a hook has no field %s; a name of your own begins with '_'", shown);
+}
+
+/* Lua keeps no order of names: of several the first by its letters is told, always the same. */
+static int
+check_names(lua_State *L, struct err *err)
+{
+	char shown[META_KEY_BYTES], first[META_KEY_BYTES] = "";
+	const char *word = NULL; /* a key, which the table keeps */
+	bool has_filter;
+
+	lua_pushstring(L, "filter");
+	has_filter = lua_rawget(L, -2) != LUA_TNIL;
+	lua_pop(L, 1);
+	for (lua_pushnil(L); lua_next(L, -2); lua_pop(L, 1)) {
+		if (is_field(L, has_filter))
+			continue;
+		meta_key_text(L, -2, shown);
+		if (first[0] && strcmp(shown, first) >= 0)
+			continue;
+		memcpy(first, shown, sizeof(first));
+		word = lua_type(L, -2) == LUA_TSTRING ? lua_tostring(L, -2) : NULL;
+	}
+	return first[0] ? refuse_field(word, first, err) : 0;
+}
+
+/* ---- types ---------------------------------------------------------------------------------- */
 
 /* event_type and event_types may each be text or a list of texts. */
 static int
@@ -199,7 +308,9 @@ take_all(struct invocation *inv, json_t *meta, struct err *err)
 		take_event_line(inv->state->script->source, types);
 		return 0;
 	}
-	r = take_fields(L, meta, err);
+	r = check_names(L, err);
+	if (r == 0)
+		r = take_fields(L, meta, err);
 	if (r == 0)
 		r = take_types(L, "event_type", types, err);
 	if (r == 0)

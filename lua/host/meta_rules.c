@@ -98,15 +98,11 @@ static int
 check_parts(lua_State *L, const struct form *form, struct err *err)
 {
 	for (lua_pushnil(L); lua_next(L, -2); lua_pop(L, 1)) {
-		char name[64] = "of another kind";
+		char name[META_KEY_BYTES];
 
 		if (is_part(L, form))
 			continue;
-		if (lua_isinteger(L, -2))
-			(void)snprintf(
-				name, sizeof(name), "[%lld]", (long long)lua_tointeger(L, -2));
-		else if (lua_type(L, -2) == LUA_TSTRING)
-			(void)snprintf(name, sizeof(name), "'%.40s'", lua_tostring(L, -2));
+		meta_key_text(L, -2, name);
 		lua_pop(L, 2);
 		return err_set(err, EINVAL, "field '%s' has no part %s", form->field, name);
 	}
@@ -290,19 +286,25 @@ take_field(lua_State *L, json_t *meta, const char *name, const struct form *form
 	return code;
 }
 
+const char *
+meta_rule_name(size_t i)
+{
+	size_t count = sizeof(forms) / sizeof(forms[0]);
+
+	return i < count ? forms[i].field : i == count ? "match" : NULL;
+}
+
 int
 meta_take_rules(lua_State *L, json_t *meta, struct err *err)
 {
 	size_t i, count = sizeof(forms) / sizeof(forms[0]);
+	const char *name;
 	int code = 0;
 
-	for (i = 0; i <= count && code == 0; i++) {
-		const struct form *form = i < count ? &forms[i] : NULL;
-		const char *name = form ? form->field : "match";
-
+	for (i = 0; code == 0 && (name = meta_rule_name(i)); i++) {
 		lua_pushstring(L, name);
 		if (lua_rawget(L, -2) != LUA_TNIL)
-			code = take_field(L, meta, name, form, err);
+			code = take_field(L, meta, name, i < count ? &forms[i] : NULL, err);
 		lua_pop(L, 1);
 	}
 	return code;

@@ -165,6 +165,9 @@ most_in() {
 	wait_for 5 'grep -q "^broken: hooks/b.lua: at_most_once and retries do not go together" "$MNT/ctl/hooks/b/status"'
 	cat >"$MNT/hooks/b.lua" <<<'return { event_type = "n.x", rate = {10, "1s", brust = 2}, execute = function() return true end }'
 	wait_for 5 "grep -q \"no part 'brust'\" '$MNT/ctl/hooks/b/status'"
+	cat >"$MNT/hooks/a.lua" <<<'return { event_type = "n.x", once_witin = "5m", execute = function() return true end }'
+	wait_for 5 "grep -q \"^broken: .*'once_witin'; did you mean 'once_within'? (version 1 still\" $MNT/ctl/hooks/a/status"
+	[ "$(cat "$MNT/ctl/hooks/a/rate")" = 10/s ]
 }
 
 @test "A21: what was counted and what is held survive a restart" {

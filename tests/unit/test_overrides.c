@@ -266,7 +266,8 @@ START_TEST(test_a_file_is_taken_whole_or_not_at_all)
 	fixture_start(&f);
 	hooks_start(f.hooks);
 	fixture_await(&f, "a", "broken");
-	assert_broken("a", "hooks.d/a.conf: line 3: 'rat' is not a setting", 2);
+	assert_broken(
+		"a", "hooks.d/a.conf: line 3: 'rat' is not a setting; did you mean 'rate'?", 2);
 	assert_match(&f, f.next_seq, "t", "", "");                  /* still disabled */
 	ck_assert_int_eq(set("a", SETTING_TIMEOUT, "5s"), -EINVAL); /* which would lose the lines */
 	fixture_rename(&f, "hooks/a.lua", "hooks/b.lua");

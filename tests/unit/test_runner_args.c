@@ -202,13 +202,13 @@ END_TEST
 
 START_TEST(test_suggestions)
 {
-	ck_assert_ptr_eq(cmd_nearest(&root, "hook"), &group);
-	ck_assert_ptr_eq(cmd_nearest(&root, "ohok"), &group); /* a swap is one edit */
-	ck_assert_ptr_eq(cmd_nearest(&root, "hooks1"), &group);
-	ck_assert_ptr_null(cmd_nearest(&root, "h"));
-	ck_assert_ptr_null(cmd_nearest(&root, "workflow"));
-	ck_assert_ptr_null(cmd_nearest(
-		&root, "a name that is much longer than any name of a command could ever be here"));
+	AUTO(args) struct args args = {0};
+	struct err err = {0};
+
+	ck_assert_int_eq(parse("ohok add", &args, &err), -EINVAL);
+	ck_assert_str_eq(err.msg, "unknown command 'ohok' for 'prog'; did you mean 'hook'?");
+	ck_assert_int_eq(parse("workflow", &args, &err), -EINVAL);
+	ck_assert_str_eq(err.msg, "unknown command 'workflow' for 'prog' (see 'prog --help')");
 }
 END_TEST
 

@@ -10,6 +10,7 @@
 #include "tools/runner/args.h"
 
 #include "base/mem.h"
+#include "base/nearest.h"
 #include "base/units.h"
 
 #include <assert.h>
@@ -18,8 +19,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define NAME_LEN_MAX     48
-#define EDITS_MAX        2
 #define COUNT_DIGITS_MAX 7
 #define PATH_LEN_MAX     96
 
@@ -72,57 +71,6 @@ cmd_find(const struct cmd *group, const char *name)
 		if (!strcmp((*c)->name, name) || list_has((*c)->also, ',', name, strlen(name)))
 			return *c;
 	return NULL;
-}
-
-/* Insertions, deletions, changes and swaps of neighbours that turn a into b (optimal string
- * alignment).  Both are shorter than NAME_LEN_MAX. */
-static unsigned
-edits_between(const char *a, const char *b)
-{
-	unsigned rows[3][NAME_LEN_MAX + 1];
-	unsigned *before = rows[0], *above = rows[1], *row = rows[2];
-	size_t la = strlen(a), lb = strlen(b);
-
-	for (size_t j = 0; j <= lb; j++)
-		above[j] = before[j] = (unsigned)j;
-	for (size_t i = 1; i <= la; i++) {
-		unsigned *free_row = before;
-
-		row[0] = (unsigned)i;
-		for (size_t j = 1; j <= lb; j++) {
-			unsigned best = above[j - 1] + (a[i - 1] != b[j - 1]);
-
-			best = above[j] + 1 < best ? above[j] + 1 : best;
-			best = row[j - 1] + 1 < best ? row[j - 1] + 1 : best;
-			if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] &&
-				before[j - 2] + 1 < best)
-				best = before[j - 2] + 1;
-			row[j] = best;
-		}
-		before = above;
-		above = row;
-		row = free_row;
-	}
-	return above[lb];
-}
-
-const struct cmd *
-cmd_nearest(const struct cmd *group, const char *name)
-{
-	const struct cmd *nearest = NULL;
-	unsigned best = EDITS_MAX + 1;
-
-	if (strlen(name) >= NAME_LEN_MAX)
-		return NULL;
-	for (const struct cmd *const *c = group->subs; c && *c; c++) {
-		unsigned edits = edits_between(name, (*c)->name);
-
-		if (edits < best && edits < strlen((*c)->name)) {
-			best = edits;
-			nearest = *c;
-		}
-	}
-	return nearest;
 }
 
 /* ---- values --------------------------------------------------------------------------------- */
@@ -283,16 +231,18 @@ read_short(struct reader *r, const char *text, struct err *err)
 static int
 unknown_command(const struct args *args, const char *word, struct err *err)
 {
-	const struct cmd *nearest = cmd_nearest(args_cmd(args), word);
+	struct nearest nearest = {.word = word};
 	char path[PATH_LEN_MAX];
 
+	for (const struct cmd *const *c = args_cmd(args)->subs; c && *c; c++)
+		nearest_offer(&nearest, (*c)->name);
 	args_path_text(args, path, sizeof(path));
 	if (list_has(args_cmd(args)->later, ',', word, strlen(word)))
 		return err_set(err, EINVAL,
 			"'%s %s' is not part of this version (" SLOTH_VERSION ")", path, word);
-	if (nearest)
+	if (nearest.name)
 		return err_set(err, EINVAL, "unknown command '%s' for '%s'; did you mean '%s'?",
-			word, path, nearest->name);
+			word, path, nearest.name);
 	return err_set(
 		err, EINVAL, "unknown command '%s' for '%s' (see '%s --help')", word, path, path);
 }

@@ -56,8 +56,6 @@ const char *args_nth(const struct args *args, const char *name, size_t n);
 /* The nth word, or NULL. */
 const char *args_word(const struct args *args, size_t n);
 
-/* The command of group whose name is nearest to the mistyped one, at most two edits away; NULL. */
-const struct cmd *cmd_nearest(const struct cmd *group, const char *name);
 /* The command of that name or second name below group; NULL. */
 const struct cmd *cmd_find(const struct cmd *group, const char *name);
 

@@ -9,7 +9,7 @@
  *	conf.c      hooks.d/<hook>.conf, where that is kept and people write too
  *	script.c    what a script says of itself
  *	settings.c  settings as text; overrides
- *	rules.c, rule_kinds.c  the rules among them
+ *	rules.c     the rules among them; rule_kinds.c, forms of their values; rule_words.c
  *	explain.c   why a hook did not match
  *	latency.c, hook_metrics.c  durations in buckets; figures for `metrics`
  *	gate.c      the counts of flood control: whether a hook runs now, later or not; with it

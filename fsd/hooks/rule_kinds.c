@@ -1,9 +1,9 @@
 /* What the texts of rules are made of: see rule_kinds.h.
  *
- * A reader moves a pointer over the text and sets the value only when it was good; that nothing may
- * follow is its caller's to see.  Words stand between blanks, as people write them: "3 backoff 1s
- * max 1m".  What a reader refuses is told by one sentence for the whole rule (rules.c), so readers
- * say no more than no; only conditions are explained, line by line (base/conditions.h). */
+ * A reader moves a pointer over the text, word by word (rule_words.h), and sets the value only when
+ * it was good; that nothing may follow is its caller's to see.  What a reader refuses is told by
+ * one sentence for the whole rule (rules.c), so readers say no more than no; only conditions are
+ * explained, line by line (base/conditions.h). */
 #include "fsd/hooks/rule_kinds.h"
 
 #include "base/auto.h"
@@ -12,11 +12,10 @@
 #include "base/mem.h"
 #include "base/units.h"
 #include "fsd/events/events.h"
+#include "fsd/hooks/rule_words.h"
 
 #include <string.h>
 
-#define SPAN_MIN_NS    NS_PER_MS
-#define SPAN_MAX_NS    (366 * 86400 * NS_PER_S)
 #define COUNT_MAX      1000000 /* events of a rate, or of accumulate_within */
 #define RETRIES_MAX    100
 #define PRIORITY_MAX   100
@@ -31,96 +30,13 @@ replace(char **text, char *value)
 	*text = value;
 }
 
-/* ---- words ----------------------------------------------------------------------------------- */
-
-static void
-skip_blanks(const char **p)
-{
-	*p += strspn(*p, " \t\r\n");
-}
-
-/* Move behind the word if it is the next one. */
-static bool
-take_word(const char **p, const char *word)
-{
-	size_t len = strlen(word);
-
-	skip_blanks(p);
-	if (strncmp(*p, word, len) != 0 || ((*p)[len] && !strchr(" \t\r\n", (*p)[len])))
-		return false;
-	*p += len;
-	skip_blanks(p);
-	return true;
-}
-
-/* Returns owned: what stands up to the next blank or one of `end`; NULL: nothing. */
-static char *
-take_text(const char **p, const char *end)
-{
-	size_t len = 0;
-	char *text;
-
-	while ((*p)[len] && !strchr(" \t\r\n", (*p)[len]) && !strchr(end, (*p)[len]))
-		len++;
-	if (len == 0)
-		return NULL;
-	text = mem_strndup(*p, len);
-	*p += len;
-	return text;
-}
-
-static bool
-take_number(const char **p, unsigned max, unsigned *ret)
-{
-	const char *start = *p;
-	uint64_t v = 0;
-
-	for (; **p >= '0' && **p <= '9' && v <= max; (*p)++)
-		v = v * 10 + (unsigned)(**p - '0');
-	if (*p == start || v > max)
-		return false;
-	*ret = (unsigned)v;
-	return true;
-}
-
-/* A bare number is in seconds, a bare unit one of it. */
-static bool
-take_span(const char **p, int64_t *ret_ns)
-{
-	AUTO(free) char *word = take_text(p, "");
-	AUTO(free) char *text = NULL;
-	int64_t ns;
-
-	if (!word)
-		return false;
-	if (word[strspn(word, "0123456789.")] == '\0')
-		text = mem_printf("%ss", word);
-	else
-		text = mem_printf("%s%s", strchr("0123456789.", word[0]) ? "" : "1", word);
-	if (units_parse_duration(text, &ns, NULL) != 0 || ns < SPAN_MIN_NS || ns > SPAN_MAX_NS)
-		return false;
-	*ret_ns = ns;
-	return true;
-}
-
-/* Returns owned; NULL: there is none. */
-static char *
-take_path(const char **p)
-{
-	size_t len = condition_path_span(*p);
-	char *path = len ? mem_strndup(*p, len) : NULL;
-
-	*p += len;
-	return path;
-}
-
 /* ---- values of one field ----------------------------------------------------------------------
  */
 
 static bool
 read_path(const char **p, void *field)
 {
-	char *path = take_path(p);
+	char *path = rule_take_path(p);
 
 	if (path)
 		replace(field, path);
@@ -146,7 +62,7 @@ clear_text(void *field)
 static bool
 read_span(const char **p, void *field)
 {
-	return take_span(p, field);
+	return rule_take_span(p, field);
 }
 
 static bool
@@ -170,13 +86,13 @@ take_rate(const char **p, struct rule_rate *ret)
 {
 	struct rule_rate rate = {.per_ns = NS_PER_S};
 
-	if (!take_number(p, COUNT_MAX, &rate.count) || rate.count == 0)
+	if (!rule_take_number(p, COUNT_MAX, &rate.count) || rate.count == 0)
 		return false;
-	skip_blanks(p);
-	if (**p == '/' || take_word(p, "in")) {
+	rule_skip_blanks(p);
+	if (**p == '/' || rule_take_word(p, "in")) {
 		*p += **p == '/';
-		skip_blanks(p);
-		if (!take_span(p, &rate.per_ns))
+		rule_skip_blanks(p);
+		if (!rule_take_span(p, &rate.per_ns))
 			return false;
 	}
 	rate.burst = rate.count;
@@ -191,7 +107,8 @@ read_rate(const char **p, void *field)
 
 	if (!take_rate(p, &rate))
 		return false;
-	if (take_word(p, "burst") && (!take_number(p, rate.count, &rate.burst) || rate.burst == 0))
+	if (rule_take_word(p, "burst") &&
+		(!rule_take_number(p, rate.count, &rate.burst) || rate.burst == 0))
 		return false;
 	*(struct rule_rate *)field = rate;
 	return true;
@@ -265,13 +182,13 @@ read_pair(const char **p, void *field, const char *between)
 {
 	AUTO(pair) struct rule_pair pair = {0};
 
-	pair.first = take_text(p, "");
-	if (!pair.first || !take_word(p, between))
+	pair.first = rule_take_text(p);
+	if (!pair.first || !rule_take_word(p, between))
 		return false;
-	pair.second = take_text(p, "");
-	if (!pair.second || !take_word(p, "within") || !take_span(p, &pair.within_ns))
+	pair.second = rule_take_text(p);
+	if (!pair.second || !rule_take_word(p, "within") || !rule_take_span(p, &pair.within_ns))
 		return false;
-	if (take_word(p, "by") && !(pair.by = take_path(p)))
+	if (rule_take_word(p, "by") && !(pair.by = rule_take_path(p)))
 		return false;
 	if (!is_pattern(pair.first) || !is_pattern(pair.second))
 		return false;
@@ -324,9 +241,9 @@ read_flag(const char **p, void *field)
 {
 	bool *flag = field;
 
-	if (take_word(p, "1") || take_word(p, "true") || take_word(p, "on"))
+	if (rule_take_word(p, "1") || rule_take_word(p, "true") || rule_take_word(p, "on"))
 		*flag = true;
-	else if (take_word(p, "0") || take_word(p, "false") || take_word(p, "off"))
+	else if (rule_take_word(p, "0") || rule_take_word(p, "false") || rule_take_word(p, "off"))
 		*flag = false;
 	else
 		return false;
@@ -377,7 +294,7 @@ read_priority(const char **p, void *field)
 	unsigned n;
 
 	*p += is_negative;
-	if (!take_number(p, PRIORITY_MAX, &n))
+	if (!rule_take_number(p, PRIORITY_MAX, &n))
 		return false;
 	*(int *)field = is_negative ? -(int)n : (int)n;
 	return true;
@@ -409,9 +326,9 @@ read_dedup(const char **p, void *field)
 	char *path = NULL;
 	int64_t ns;
 
-	if (!take_span(p, &ns))
+	if (!rule_take_span(p, &ns))
 		return false;
-	if (take_word(p, "by") && !(path = take_path(p)))
+	if (rule_take_word(p, "by") && !(path = rule_take_path(p)))
 		return false;
 	replace(&r->dedup_path, path);
 	r->dedup_ns = ns;
@@ -455,7 +372,7 @@ take_jitter(const char **p, unsigned *ret_percent)
 		*p += strspn(*p, "0");
 		return true;
 	}
-	if (!take_number(p, 100, &n))
+	if (!rule_take_number(p, 100, &n))
 		return false;
 	*ret_percent = **p != '%' && n == 1 ? 100 : n;
 	if (**p != '%')
@@ -470,13 +387,13 @@ read_retries(const char **p, void *field)
 	struct hook_rules *r = field;
 	struct hook_rules got = {.backoff_ns = BACKOFF_NS, .jitter_percent = JITTER_PERCENT};
 
-	if (!take_number(p, RETRIES_MAX, &got.retries))
+	if (!rule_take_number(p, RETRIES_MAX, &got.retries))
 		return false;
-	if (take_word(p, "backoff") && !take_span(p, &got.backoff_ns))
+	if (rule_take_word(p, "backoff") && !rule_take_span(p, &got.backoff_ns))
 		return false;
-	if (take_word(p, "max") && !take_span(p, &got.backoff_max_ns))
+	if (rule_take_word(p, "max") && !rule_take_span(p, &got.backoff_max_ns))
 		return false;
-	if (take_word(p, "jitter") && !take_jitter(p, &got.jitter_percent))
+	if (rule_take_word(p, "jitter") && !take_jitter(p, &got.jitter_percent))
 		return false;
 	if (!got.backoff_max_ns)
 		got.backoff_max_ns =

@@ -1,14 +1,13 @@
 /* Inside the hooks room: its structures, and what its files say to each other.
  *
- *	registry.c  which hooks there are: directories, names, ids; start and stop
+ *	hooks.c     start and stop, of a stack's directories too
+ *	registry.c  which hooks there are: directories, names, ids
  *	loading.c   from a saved file to a version in service
  *	barrier.c   which events wait for that
- *	service.c   versions put in service and taken out of it
- *	versions.c  versions, and which of them match an event
+ *	service.c   versions put in service and taken out; versions.c, which match an event
  *	overrides.c what is written to ctl/hooks/<hook>/
  *	conf.c      hooks.d/<hook>.conf, where that is kept and people write too
- *	script.c    what a script says of itself
- *	settings.c  settings as text; overrides
+ *	script.c    what a script says of itself; settings.c, that as text; overrides
  *	rules.c     the rules among them; rule_kinds.c, forms of their values; rule_words.c
  *	explain.c   why a hook did not match
  *	latency.c, hook_metrics.c  durations in buckets; figures for `metrics`
@@ -171,9 +170,10 @@ struct hooks {
 
 /* By stack, by name in a directory, by id; NULL when there was never one. */
 struct hook_dir *hook_dir_find(struct hooks *hooks, const char *stack);
-/* Also one whose file is gone. */
+/* Find it or make it, without sources. */
+struct hook_dir *hook_dir_make(struct hooks *hooks, const char *stack);
+/* Also one whose file is gone; the label is "x" or "x@stack". */
 struct hook *hook_find(struct hook_dir *dir, const char *name);
-/* "x" or "x@stack"; also one whose file is gone. */
 struct hook *hook_find_label(struct hooks *hooks, const char *label);
 /* 0 finds none. */
 struct hook *hook_find_id(struct hooks *hooks, uint64_t id);

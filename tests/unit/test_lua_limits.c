@@ -119,6 +119,9 @@ START_TEST(long_loops_in_c_are_refused)
 		"more than 16 MB of JSON");
 	rig_fails(&rig, "string.format(('%d'):rep(20000), table.unpack({}, 1, 20000))",
 		"more than 10000 values to format");
+	rig_fails(
+		&rig, "string.format('%d%q', 1, ('x'):rep(2000000))", "more than 1 MiB of strings");
+	rig_ok(&rig, "assert(#string.format('100%%q%s', ('x'):rep(2000000)) == 2000005)");
 	rig_fails(&rig, "os.date((' '):rep(70000))", "format too long");
 	rig_fails(&rig, "string.packsize(('b'):rep(70000))", "format too long");
 	rig_fails(&rig, "assert(load(('goto a '):rep(8193) .. '::a::'))",

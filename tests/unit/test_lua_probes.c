@@ -236,6 +236,8 @@ static const struct probe {
 		false},
 	{"format %q of 10 MB",
 		"local big = ('\\0'):rep(5000000) while true do ('%q'):format(big) end", true},
+	{"format %q of 1 MB",
+		"local big = ('\\0'):rep(1000000) while true do ('%q'):format(big) end", false},
 	{"gsub of nothing", "local s = ('x'):rep(1000000) while true do s:gsub('', '') end", true},
 	{"gsub by a table",
 		"local t = setmetatable({}, {__index = function() while true do end end}); "

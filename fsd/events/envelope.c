@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "base/nearest.h"
 #include "fsd/events/events.h"
 #include "fsd/events/json_check.h"
 
@@ -109,16 +110,22 @@ envelope_name_taken(const char *name)
 	return false;
 }
 
-bool
-envelope_severity_ok(const char *text)
+int
+envelope_severity_check(const char *text, struct err *err)
 {
 	static const char *const known[] = {"debug", "info", "warning", "error", "critical"};
+	struct nearest nearest = {.word = text};
 	size_t i;
 
-	for (i = 0; i < sizeof(known) / sizeof(known[0]); i++)
+	for (i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
 		if (strcmp(text, known[i]) == 0)
-			return true;
-	return false;
+			return 0;
+		nearest_offer(&nearest, known[i]);
+	}
+	return err_set(err, EINVAL,
+		"severity '%.80s' is none of debug, info, warning, error, critical%s%s%s", text,
+		nearest.name ? "; did you mean '" : "", nearest.name ? nearest.name : "",
+		nearest.name ? "'?" : "");
 }
 
 static int
@@ -230,11 +237,7 @@ field_check(const struct field *f, const char *text, size_t len, const struct en
 	case FIELD_STACK:
 		return check_stack(text, len, from, err);
 	case FIELD_SEVERITY:
-		if (!envelope_severity_ok(text))
-			return err_set(err, EINVAL,
-				"severity '%.80s' is none of debug, info, warning, error, critical",
-				text);
-		return 0;
+		return envelope_severity_check(text, err);
 	case FIELD_TEXT:
 		return check_text(f->name, text, len, err);
 	case FIELD_TIMESTAMP:

@@ -39,7 +39,7 @@ bool envelope_name_ok(const char *text, size_t len);
 /* Whether the name is taken by a file of events/ (emit, stream, ...). */
 bool envelope_name_taken(const char *name);
 
-/* info, warning, ... */
-bool envelope_severity_ok(const char *text);
+/* Whether text is a severity: 0, or -EINVAL with a sentence that names them. */
+int envelope_severity_check(const char *text, struct err *err) MUST_USE;
 
 #endif

@@ -2,6 +2,7 @@
 #include "fsd/events/filter.h"
 
 #include "base/mem.h"
+#include "fsd/events/envelope.h"
 #include "fsd/events/events.h"
 
 #include <stdlib.h>
@@ -59,6 +60,28 @@ set_status(struct event_filter *filter, const char *value, struct err *err)
 		"status '%.40s' is none of pending, processing, completed, failed", value);
 }
 
+/* What no event can have would find nothing, and a follower wait for ever. */
+static int
+check_value(const char *name, const char *value, struct err *err)
+{
+	if (strcmp(name, "type") == 0)
+		return event_pattern_check(value, strlen(value), err);
+	if (strcmp(name, "severity") == 0)
+		return envelope_severity_check(value, err);
+	return 0;
+}
+
+bool
+filter_has(const char *name)
+{
+	size_t i;
+
+	for (i = 0; i < KEY_COUNT; i++)
+		if (strcmp(keys[i].name, name) == 0)
+			return true;
+	return strcmp(name, "status") == 0;
+}
+
 int
 filter_set(struct event_filter *filter, const char *name, const char *value, struct err *err)
 {
@@ -70,6 +93,8 @@ filter_set(struct event_filter *filter, const char *name, const char *value, str
 		if (strcmp(keys[i].name, name) == 0) {
 			char **place = (char **)((char *)filter + keys[i].in_filter);
 
+			if (check_value(name, value, err) < 0)
+				return -EINVAL;
 			free(*place);
 			*place = mem_strdup(value);
 			return 0;

@@ -23,7 +23,9 @@ void filter_fini(struct event_filter *filter);
 /* Take the next word off a line, cutting it in place: words are parted by blanks, but not inside
  * double quotes, where a backslash takes the next character as it is.  NULL at the end. */
 char *filter_word(char **rest);
-/* Set one key; -EINVAL names the keys there are. */
+/* Whether there is a key of that name. */
+bool filter_has(const char *name);
+/* Set one key; -EINVAL names the keys there are, or the values. */
 int filter_set(
 	struct event_filter *filter, const char *name, const char *value, struct err *err) MUST_USE;
 

@@ -109,9 +109,7 @@ set_word(
 		return replace(&s->hook, value);
 	if (strcmp(name, "dry") == 0 && is_replay)
 		return parse_dry(value, &s->is_dry, err);
-	if (filter_set(&s->filter, name, value, NULL) == 0)
-		return 0;
-	if (strcmp(name, "status") == 0)
+	if (filter_has(name))
 		return filter_set(&s->filter, name, value, err);
 	return err_set(err, EINVAL,
 		"'%.40s' cannot be asked for; use type, stack, status, severity, agent, run_id, "
@@ -145,6 +143,20 @@ set_status(struct search *s, enum search_use use, const char *value, struct err 
 		s->filter.status = -1;
 	}
 	return code;
+}
+
+static int
+check_times(const struct search *s, struct err *err)
+{
+	char since[CLOCK_TEXT_MAX], until[CLOCK_TEXT_MAX];
+
+	if (!s->since_ns || !s->until_ns || s->since_ns <= s->until_ns)
+		return 0;
+	clock_format(s->since_ns, since);
+	clock_format(s->until_ns, until);
+	return err_set(err, EINVAL,
+		"since (%s) is later than until (%s): nothing lies between them; exchange them",
+		since, until);
 }
 
 static void
@@ -189,6 +201,8 @@ search_parse(const char *line, size_t len, enum search_use use, struct search *r
 	}
 	if (code == 0 && status)
 		code = set_status(&s, use, status, err);
+	if (code == 0)
+		code = check_times(&s, err);
 	if (code < 0) {
 		search_fini(&s);
 		return code;

@@ -7,6 +7,7 @@
  */
 #include "fsd/events/types.h"
 
+#include "base/nearest.h"
 #include "fsd/events/events.h"
 #include "fsd/tree/room.h"
 #include "handlers.h"
@@ -287,6 +288,40 @@ event_type_check(const char *type, size_t len, struct err *err)
 			"type '%.*s' must be a word or category.action, of a-z 0-9 _ and -",
 			(int)(len > 80 ? 80 : len), type);
 	return 0;
+}
+
+/* The known type that was probably meant; NULL. */
+static const char *
+nearest_type(const char *word)
+{
+	struct nearest nearest = {.word = word};
+
+	for (size_t i = 0; i < event_type_count; i++)
+		nearest_offer(&nearest, event_types[i].name);
+	return nearest.name;
+}
+
+int
+event_pattern_check(const char *pattern, size_t len, struct err *err)
+{
+	char text[TYPE_MAX + 1], plain[TYPE_MAX + 1];
+	const char *meant;
+
+	if (len > TYPE_MAX)
+		return err_set(err, EINVAL, "an event type has at most %d bytes", TYPE_MAX);
+	for (size_t i = 0; i < len; i++) {
+		text[i] = pattern[i];
+		plain[i] = pattern[i] == '*' ? 'x' : pattern[i];
+	}
+	text[len] = plain[len] = '\0';
+	if (event_type_check(plain, len, NULL) == 0)
+		return 0;
+	meant = nearest_type(text);
+	if (meant)
+		return err_set(err, EINVAL, "'%.80s' is not an event type; did you mean '%s'?",
+			text, meant);
+	return err_set(err, EINVAL,
+		"'%.80s' is not an event type: write category.action, task.* or *", text);
 }
 
 bool

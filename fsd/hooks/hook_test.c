@@ -14,6 +14,7 @@
 #include "base/auto.h"
 #include "base/clock.h"
 #include "base/mem.h"
+#include "fsd/events/events.h"
 #include "fsd/tree/room.h"
 #include "fsd/workers/workers.h"
 #include "handlers.h"
@@ -105,16 +106,23 @@ string_member(const json_t *root, const char *key)
 	return json_string_value(json_object_get(root, key));
 }
 
+/* NULL for data alone. */
+static const char *
+type_member(const json_t *root)
+{
+	const char *type = string_member(root, "type");
+
+	return type ? type : string_member(root, "event_type");
+}
+
 /* A whole event names its type; everything else is data. */
 static struct event *
 make_event(const struct hook *hook, const json_t *root)
 {
 	struct event *ev = NEW(struct event);
-	const char *type = root ? string_member(root, "type") : NULL;
+	const char *type = root ? type_member(root) : NULL;
 	const json_t *data = root;
 
-	if (root && !type)
-		type = string_member(root, "event_type");
 	if (type)
 		data = json_object_get(root, "data");
 	ev->refs = 1;
@@ -235,9 +243,12 @@ static int
 start(struct test *test, const json_t *root, bool is_dry, struct err *err)
 {
 	struct hook *hook = test->hook;
+	const char *type = root ? type_member(root) : NULL;
 
 	if (test->is_busy)
 		return err_set(err, EBUSY, "hook '%s' is still at its last test", hook->name);
+	if (type && event_type_check(type, strlen(type), err) < 0)
+		return -EINVAL;
 	if (!hook->current)
 		return err_set(err, EINVAL, "hook '%s' is not in service: %s", hook->name,
 			hook_problem(hook) ? hook_problem(hook) : "it is being loaded");

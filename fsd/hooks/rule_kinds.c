@@ -167,17 +167,6 @@ pair_auto(struct rule_pair *pair)
 }
 
 static bool
-is_pattern(const char *text)
-{
-	AUTO(free) char *plain = mem_strdup(text);
-	char *star;
-
-	for (star = plain; (star = strchr(star, '*'));)
-		*star = 'x';
-	return event_type_check(plain, strlen(plain), NULL) == 0;
-}
-
-static bool
 read_pair(const char **p, void *field, const char *between)
 {
 	AUTO(pair) struct rule_pair pair = {0};
@@ -190,7 +179,8 @@ read_pair(const char **p, void *field, const char *between)
 		return false;
 	if (rule_take_word(p, "by") && !(pair.by = rule_take_path(p)))
 		return false;
-	if (!is_pattern(pair.first) || !is_pattern(pair.second))
+	if (event_pattern_check(pair.first, strlen(pair.first), NULL) < 0 ||
+		event_pattern_check(pair.second, strlen(pair.second), NULL) < 0)
 		return false;
 	clear_pair(field);
 	*(struct rule_pair *)field = pair;

@@ -22,7 +22,6 @@
 #include <string.h>
 
 #define TYPES_MAX       64   /* patterns of one hook */
-#define TYPE_TEXT_MAX   128  /* bytes of a pattern */
 #define DESCRIPTION_MAX 1024 /* bytes */
 #define CONCURRENCY_MAX 100000
 #define TIMEOUT_MAX_NS  (7 * 24 * 3600 * NS_PER_S)
@@ -55,25 +54,6 @@ show_enabled(const struct hook_settings *s, struct sbuf *out)
 	sbuf_addc(out, s->is_enabled ? '1' : '0');
 }
 
-/* A pattern is a type in which '*' stands for any characters. */
-static int
-check_pattern(const char *text, size_t len, struct err *err)
-{
-	char plain[TYPE_TEXT_MAX + 1];
-	size_t i;
-
-	if (len > TYPE_TEXT_MAX)
-		return err_set(err, EINVAL, "an event type has at most %d bytes", TYPE_TEXT_MAX);
-	for (i = 0; i < len; i++)
-		plain[i] = text[i] == '*' ? 'x' : text[i];
-	plain[len] = '\0';
-	if (event_type_check(plain, len, NULL) != 0)
-		return err_set(err, EINVAL,
-			"'%.*s' is not an event type: write category.action, task.* or *", (int)len,
-			text);
-	return 0;
-}
-
 /* Patterns are separated by commas, spaces or newlines. */
 static int
 read_event(const char *text, struct hook_settings *s, struct err *err)
@@ -90,7 +70,7 @@ read_event(const char *text, struct hook_settings *s, struct err *err)
 			break;
 		if (++count > TYPES_MAX)
 			return err_set(err, EINVAL, "a hook names at most %d types", TYPES_MAX);
-		if (check_pattern(text, len, err) != 0)
+		if (event_pattern_check(text, len, err) != 0)
 			return -EINVAL;
 		if (types.len)
 			sbuf_addc(&types, '\n');

@@ -413,7 +413,7 @@ json() { jq -er "$1" <<<"$output"; }
 	[ "$status" -eq 2 ]
 	out sloth-runner events replay "$id" --type task.failed
 	[ "$status" -eq 2 ]
-	[[ $errors == *"either name events, or choose them"* ]]
+	[[ $errors == *"not both: leave out '$id'"* ]]
 	out sloth-runner events replay --type 'task.*' --hook alert --dry-run
 	[ "$output" = "$id  alert  run" ]
 	out sloth-runner events replay --type 'task.*' --hook alert

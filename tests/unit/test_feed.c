@@ -263,6 +263,31 @@ START_TEST(test_filter_lines)
 }
 END_TEST
 
+/* What no event can have is refused: a reader would wait for it in vain. */
+START_TEST(test_impossible_values)
+{
+	static const struct {
+		const char *line, *part;
+	} cases[] = {
+		{"severity=warn", "none of debug, info, warning, error, critical"},
+		{"severity=errors", "did you mean 'error'?"},
+		{"type=Task.failed", "did you mean 'task.failed'?"},
+		{"type=task..x", "'task..x' is not an event type"},
+		{"type=", "'' is not an event type"},
+		{"type=task.[fx]*", "write category.action, task.* or *"},
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct event_filter filter;
+		struct err err = {0};
+		int code = filter_parse(cases[i].line, strlen(cases[i].line), &filter, &err);
+
+		ck_assert_msg(code == -EINVAL && strstr(err.msg, cases[i].part), "%s: %d, %s",
+			cases[i].line, code, err.msg);
+	}
+}
+END_TEST
+
 int
 main(void)
 {
@@ -280,5 +305,6 @@ main(void)
 	tcase_add_test(tc, test_log_has_a_line_when_an_event_is_final);
 	tcase_add_test(tc, test_log_is_repaired_from_the_store);
 	tcase_add_test(tc, test_filter_lines);
+	tcase_add_test(tc, test_impossible_values);
 	return suite_run(suite);
 }

@@ -79,7 +79,8 @@ START_TEST(test_bad_words)
 {
 	static const char *const lines[] = {"x", "=x", "colour=red", "limit=0", "limit=-1",
 		"limit=1x", "since=tomorrow", "status=odd", "dry=1", "before",
-		"hook=h status=completed"};
+		"hook=h status=completed", "severity=loud", "type=A.b", "since=1h until=2h",
+		"until=2020-01-01T00:00:00Z since=1h"};
 
 	for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++) {
 		struct search search;

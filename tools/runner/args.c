@@ -85,12 +85,23 @@ bool_text(const char *text)
 	return NULL;
 }
 
-static int
-count_check(const char *text)
+static bool
+is_count(const char *text, unsigned long min)
 {
 	size_t len = strspn(text, "0123456789");
 
-	return len && len <= COUNT_DIGITS_MAX && !text[len] ? 0 : -EINVAL;
+	return len && len <= COUNT_DIGITS_MAX && !text[len] && strtoul(text, NULL, 10) >= min;
+}
+
+static int
+count_check(const struct flag *flag, const char *text, struct err *err)
+{
+	unsigned min = flag->kind == FLAG_LIMIT;
+
+	if (is_count(text, min))
+		return 0;
+	return err_set(err, EINVAL, "--%s is a number from %u to 9999999, not '%s'", flag->name,
+		min, text);
 }
 
 static int
@@ -106,10 +117,8 @@ value_check(const struct flag *flag, const char *text, struct err *err)
 			return 0;
 		return err_set(err, EINVAL, "--%s is true or false, not '%s'", flag->name, text);
 	case FLAG_COUNT:
-		if (!count_check(text))
-			return 0;
-		return err_set(err, EINVAL, "--%s is a number from 0 to 9999999, not '%s'",
-			flag->name, text);
+	case FLAG_LIMIT:
+		return count_check(flag, text, err);
 	case FLAG_DURATION:
 		if (!units_parse_duration(text, &ns, err))
 			return 0;

@@ -26,6 +26,7 @@ enum flag_kind {
 	FLAG_BOOL, /* a value only by =: --enabled=false */
 	FLAG_STR,
 	FLAG_COUNT,    /* a whole number, 0 or more */
+	FLAG_LIMIT,    /* one that is not 0 */
 	FLAG_DURATION, /* 90s, 1h30m, 7d, 2w */
 	FLAG_WORD,     /* one of the words in `value`: "table|json" */
 	FLAG_SWITCH,   /* a bool that also takes one of the words in `value` */

@@ -7,6 +7,7 @@
 #include "base/auto.h"
 #include "base/mem.h"
 #include "tools/runner/event.h"
+#include "tools/runner/event_types.h"
 #include "tools/runner/ids.h"
 #include "tools/runner/mount.h"
 #include "tools/runner/print.h"
@@ -91,6 +92,17 @@ tell_rest(const struct answer *answer)
 			count, json_text(json_array_get(answer->list, count - 1), "id"));
 }
 
+/* A type that nobody knows is the likely reason for finding nothing. */
+static int
+tell_none(const struct args *args, const struct mount *mount, struct err *err)
+{
+	const char *type = args_str(args, "type");
+
+	if (!print_is_json(args))
+		(void)printf("No events.\n");
+	return type ? event_types_warn_one(mount, type, err) : 0;
+}
+
 static int
 list_run(const struct args *args, struct err *err)
 {
@@ -99,8 +111,11 @@ list_run(const struct args *args, struct err *err)
 	AUTO(sbuf) struct sbuf question = {0};
 	AUTO(free) char *path = NULL;
 	struct answer answer = {.list = list};
-	int result = mount_find(args, &mount, err);
+	int result = 0;
 
+	if (args_bool(args, "all") && args_has(args, "limit"))
+		return err_set(err, EINVAL, "--limit and --all exclude each other");
+	result = mount_find(args, &mount, err);
 	if (!result)
 		result = make_question(args, &mount, &question, err);
 	if (result)
@@ -111,18 +126,16 @@ list_run(const struct args *args, struct err *err)
 		return result;
 	if (print_is_json(args))
 		print_json(list);
-	else if (!json_array_size(list))
-		(void)printf("No events.\n");
-	else
+	else if (json_array_size(list))
 		print_table(list);
 	tell_rest(&answer);
-	return EXIT_OK;
+	return json_array_size(list) ? EXIT_OK : tell_none(args, &mount, err);
 }
 
 static const struct flag list_flags[] = {
 	{.name = "limit",
 		.letter = 'l',
-		.kind = FLAG_COUNT,
+		.kind = FLAG_LIMIT,
 		.value = "N",
 		.preset = LIMIT_TEXT,
 		.help = "how many at most"},

@@ -10,6 +10,8 @@
 
 #include <stdio.h>
 
+#define CHOOSING "--type, --status, --stack, --severity, --text, --since, --until"
+
 /* ---- one ------------------------------------------------------------------------------------- */
 
 /* Replay one event and tell the copy's id, and with --wait how it ended. */
@@ -128,10 +130,12 @@ replay_run(const struct args *args, struct err *err)
 	bool is_dry = args_bool(args, "dry-run"), is_chosen = question_add(args, &line);
 	int result, worst = EXIT_OK;
 
-	if (is_chosen == (args->word_count > 0))
+	if (is_chosen && args->word_count)
 		return err_set(err, EINVAL,
-			"either name events, or choose them by --type, --status, --stack, "
-			"--severity, --text, --since, --until");
+			"choose events by their ids or by " CHOOSING ", not both: leave out '%s'",
+			args_word(args, 0));
+	if (!is_chosen && !args->word_count)
+		return err_set(err, EINVAL, "say which events: their ids, or " CHOOSING);
 	result = mount_find(args, &mount, err);
 	if (!result && is_chosen)
 		return replay_many(args, &mount, &line, err);

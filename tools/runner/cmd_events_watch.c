@@ -4,6 +4,7 @@
 
 #include "base/auto.h"
 #include "tools/runner/event.h"
+#include "tools/runner/event_types.h"
 #include "tools/runner/mount.h"
 #include "tools/runner/print.h"
 
@@ -80,6 +81,10 @@ watch_run(const struct args *args, struct err *err)
 		return result;
 	path = mount_path(&mount, PLACE_STREAM, NULL, NULL);
 	make_filter(args, &filter);
+	if (args_str(args, "type"))
+		result = event_types_warn_one(&mount, args_str(args, "type"), err);
+	if (result < 0)
+		return result;
 	result = mount_follow(
 		&mount, path, filter.len ? sbuf_str(&filter) : NULL, on_line, &watch, err);
 	if (!result)
@@ -106,7 +111,7 @@ static const struct flag watch_flags[] = {
 	{.name = "filter", .kind = FLAG_STR, .value = "WORDS", .help = "a filter line of the tree"},
 	{.name = "limit",
 		.letter = 'n',
-		.kind = FLAG_COUNT,
+		.kind = FLAG_LIMIT,
 		.value = "N",
 		.help = "end after so many lines"},
 	FLAG_OUTPUT,

@@ -7,8 +7,9 @@
 #include "tools/runner/explanation.h"
 #include "tools/runner/hook.h"
 #include "tools/runner/ids.h"
+#include "tools/runner/print.h"
+#include "tools/runner/question.h"
 
-#include <fnmatch.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -97,30 +98,60 @@ const struct cmd cmd_events_why = {
 
 /* ---- hook why -------------------------------------------------------------------------------- */
 
-/* Add what the hook made of one event. */
-static int
-add_event(const struct mount *mount, const json_t *hook, const char *id, const char *type,
-	json_t *list, struct err *err)
-{
-	AUTO(json) json_t *event = NULL, *lines = NULL;
-	json_t *line;
-	int result = event_read(mount, id, &event, err);
+struct decisions {
+	const struct mount *mount;
+	const char *label; /* of the hook */
+	json_t *list;
+	size_t limit;
+	bool is_cut; /* there are older ones */
+};
 
+/* Something but 0 ends the answer; a positive value is not an error. */
+#define ENOUGH 1
+
+/* One line of events/query: add what the hook made of that event. */
+static int
+on_line(void *arg, const char *text, struct err *err)
+{
+	struct decisions *d = arg;
+	AUTO(json) json_t *event = json_loads(text, 0, NULL), *lines = NULL;
+	json_t *line;
+	int result;
+
+	if (!event)
+		return err_set(err, EIO, "events/query gave a line that is not JSON: %.80s", text);
+	if (!json_object_get(event, "id"))
+		return 0; /* the line that says how it ended */
+	result = explanation_read(d->mount, json_text(event, "id"), &lines, err);
 	if (result)
-		return result == -ENOENT ? 0 : result; /* deleted since the listing */
-	if (type && fnmatch(type, json_text(event, "type"), 0))
+		return result == -ENOENT ? 0 : result; /* deleted since */
+	line = explanation_of(lines, d->label);
+	if (!line)
 		return 0;
-	result = explanation_read(mount, id, &lines, err);
-	if (result)
-		return result == -ENOENT ? 0 : result;
-	line = explanation_of(lines, json_text(hook, "label"));
-	if (line)
-		(void)json_array_append_new(list,
-			json_pack("{s:s, s:s, s:s, s:s, s:s}", "event_id", id, "event_type",
-				json_text(event, "type"), "created_at",
-				json_text(event, "created_at"), "decision",
-				json_text(line, "decision"), "reason", json_text(line, "reason")));
+	d->is_cut = json_array_size(d->list) == d->limit;
+	if (d->is_cut)
+		return ENOUGH;
+	(void)json_array_append_new(
+		d->list, json_pack("{s:s, s:s, s:s, s:s, s:s}", "event_id", json_text(event, "id"),
+				 "event_type", json_text(event, "type"), "created_at",
+				 json_text(event, "created_at"), "decision",
+				 json_text(line, "decision"), "reason", json_text(line, "reason")));
 	return 0;
+}
+
+/* Ask for events, the newest first, until there are enough. */
+static int
+decisions_read(const struct args *args, struct decisions *d, struct err *err)
+{
+	AUTO(free) char *path = mount_path(d->mount, PLACE_EVENTS_QUERY, NULL, NULL);
+	AUTO(sbuf) struct sbuf question = {0};
+	int result;
+
+	if (args_str(args, "type"))
+		question_add_word(&question, "type", args_str(args, "type"));
+	question_add_word(&question, "limit", "all");
+	result = mount_follow(d->mount, path, sbuf_str(&question), on_line, d, err);
+	return result == ENOUGH ? 0 : result;
 }
 
 static void
@@ -143,16 +174,15 @@ hook_why_run(const struct args *args, struct err *err)
 {
 	AUTO(mount) struct mount mount = {0};
 	AUTO(json) json_t *hook = NULL, *list = json_array();
-	AUTO(names) struct names ids = {0};
-	size_t limit = args_count(args, "limit");
+	struct decisions decisions = {
+		.mount = &mount, .list = list, .limit = args_count(args, "limit")};
 	int result = mount_find(args, &mount, err);
 
 	if (!result)
 		result = hook_read(&mount, args_word(args, 0), &hook, err);
+	decisions.label = json_text(hook, "label");
 	if (!result)
-		result = mount_events(&mount, &ids, err);
-	for (size_t i = 0; i < ids.count && json_array_size(list) < limit && !result; i++)
-		result = add_event(&mount, hook, ids.list[i], args_str(args, "type"), list, err);
+		result = decisions_read(args, &decisions, err);
 	if (result)
 		return result;
 	if (print_is_json(args))
@@ -161,6 +191,9 @@ hook_why_run(const struct args *args, struct err *err)
 		(void)printf("No events%s.\n", args_has(args, "type") ? " of that type" : "");
 	else
 		print_decisions(list);
+	if (decisions.is_cut)
+		(void)fprintf(
+			stderr, "showing the newest %zu; use --limit for more\n", decisions.limit);
 	return EXIT_OK;
 }
 
@@ -172,7 +205,7 @@ static const struct flag hook_why_flags[] = {
 		.help = "only events of this type; patterns such as task.* too"},
 	{.name = "limit",
 		.letter = 'n',
-		.kind = FLAG_COUNT,
+		.kind = FLAG_LIMIT,
 		.value = "N",
 		.preset = "10",
 		.help = "how many events, newest first"},

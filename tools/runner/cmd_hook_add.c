@@ -62,6 +62,7 @@ write_settings(const struct args *args, const struct placing *p, struct err *err
 {
 	const char *description = args_str(args, "description");
 	const char *event = args_str(args, "event");
+	const char *priority = args_str(args, "priority");
 	int result = 0;
 
 	if (args_has(args, "enabled"))
@@ -69,6 +70,8 @@ write_settings(const struct args *args, const struct placing *p, struct err *err
 			p, PLACE_HOOK_ENABLED, args_bool(args, "enabled") ? "1" : "0", err);
 	if (!result && description)
 		result = write_setting(p, PLACE_HOOK_DESCRIPTION, description, err);
+	if (!result && priority)
+		result = write_setting(p, PLACE_HOOK_PRIORITY, priority, err);
 	if (!result && event) {
 		AUTO(free) char *lines = mem_strdup(event);
 
@@ -143,6 +146,11 @@ static const struct flag add_flags[] = {
 		.value = "TEXT",
 		.help = "what it is for"},
 	{.name = "stack", .letter = 's', .kind = FLAG_STR, .value = "STACK", .help = "its stack"},
+	{.name = "priority",
+		.kind = FLAG_STR,
+		.value = "N",
+		.help = "-100 to 100; 0 by default: higher is started first when workers are "
+			"short"},
 	{.name = "enabled",
 		.kind = FLAG_BOOL,
 		.preset = "true",

@@ -176,9 +176,12 @@ show_run(const struct args *args, struct err *err)
 {
 	AUTO(mount) struct mount mount = {0};
 	AUTO(json) json_t *hook = NULL, *executions = NULL;
-	struct execution_counts counts;
-	int result = mount_find(args, &mount, err);
+	struct execution_counts counts = {0};
+	int result = 0;
 
+	if (args_has(args, "limit") && !args_bool(args, "history"))
+		return err_set(err, EINVAL, "--limit is for --history: give both, or neither");
+	result = mount_find(args, &mount, err);
 	if (!result)
 		result = hook_read(&mount, args_word(args, 0), &hook, err);
 	if (!result && args_bool(args, "history"))
@@ -186,6 +189,7 @@ show_run(const struct args *args, struct err *err)
 			&mount, hook, args_count(args, "limit"), false, &executions, &counts, err);
 	if (result)
 		return result;
+	executions_tell_rest(&counts);
 	if (print_is_json(args)) {
 		if (executions)
 			(void)json_object_set(hook, "executions", executions);
@@ -204,7 +208,7 @@ static const struct flag show_flags[] = {
 	{.name = "history", .kind = FLAG_BOOL, .help = "with the last executions"},
 	{.name = "limit",
 		.letter = 'n',
-		.kind = FLAG_COUNT,
+		.kind = FLAG_LIMIT,
 		.value = "N",
 		.preset = "10",
 		.help = "how many of them"},

@@ -92,16 +92,14 @@ logs_run(const struct args *args, struct err *err)
 		logs_print_json(hook, list, &counts);
 	else
 		logs_print(args, hook, list, &counts);
-	if (counts.left_out)
-		(void)fprintf(stderr, "showing %zu of %zu; use --limit for more\n",
-			json_array_size(list), json_array_size(list) + counts.left_out);
+	executions_tell_rest(&counts);
 	return EXIT_OK;
 }
 
 static const struct flag logs_flags[] = {
 	{.name = "limit",
 		.letter = 'n',
-		.kind = FLAG_COUNT,
+		.kind = FLAG_LIMIT,
 		.value = "N",
 		.preset = "20",
 		.help = "how many at most"},

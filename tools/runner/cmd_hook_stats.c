@@ -62,11 +62,24 @@ print_table(const json_t *hooks)
 	table_print(table);
 }
 
+/* Add a hook unless it is there: who adds up a column counts each once. */
+static void
+add_once(json_t *hooks, json_t *hook)
+{
+	json_t *other;
+	size_t i;
+
+	json_array_foreach (hooks, i, other)
+		if (!strcmp(json_text(other, "label"), json_text(hook, "label")))
+			return;
+	(void)json_array_append(hooks, hook);
+}
+
 static int
 stats_run(const struct args *args, struct err *err)
 {
 	AUTO(mount) struct mount mount = {0};
-	AUTO(json) json_t *hooks = NULL, *one = NULL;
+	AUTO(json) json_t *hooks = NULL;
 	int result = mount_find(args, &mount, err);
 
 	if (!result && !args->word_count)
@@ -74,9 +87,11 @@ stats_run(const struct args *args, struct err *err)
 	else
 		hooks = json_array();
 	for (size_t i = 0; i < args->word_count && !result; i++) {
-		result = hook_read(&mount, args_word(args, i), &one, err);
+		AUTO(json) json_t *hook = NULL;
+
+		result = hook_read(&mount, args_word(args, i), &hook, err);
 		if (!result)
-			(void)json_array_append_new(hooks, TAKE(one));
+			add_once(hooks, hook);
 	}
 	if (result)
 		return result;

@@ -21,26 +21,54 @@ first_type(const json_t *hook)
 	return mock_type(type ? type : "custom");
 }
 
+static const char *
+kind_of(const json_t *value)
+{
+	static const char *const kinds[] = {
+		[JSON_OBJECT] = "an object",
+		[JSON_ARRAY] = "an array",
+		[JSON_STRING] = "a string",
+		[JSON_INTEGER] = "a number",
+		[JSON_REAL] = "a number",
+		[JSON_TRUE] = "true",
+		[JSON_FALSE] = "false",
+		[JSON_NULL] = "null",
+	};
+
+	return kinds[json_typeof(value)];
+}
+
+static int
+check_data(const char *data, struct err *err)
+{
+	json_error_t why;
+	AUTO(json) json_t *json = json_loads(data, JSON_DECODE_ANY, &why);
+
+	if (!json)
+		return err_set(err, EINVAL, "--mock-data is not JSON: line %d, column %d: %s",
+			why.line, why.column, why.text);
+	if (!json_is_object(json))
+		return err_set(err, EINVAL,
+			"--mock-data is a JSON object such as {\"name\":\"value\"}, not %s",
+			kind_of(json));
+	return 0;
+}
+
 /* The event to test with. */
 static int
 make_event(const struct args *args, const json_t *hook, struct sbuf *out, struct err *err)
 {
 	const char *type = args_str(args, "event-type");
 	const char *data = args_str(args, "mock-data");
-	json_error_t why;
-	json_t *json;
+	int result;
 
 	if (!type)
 		type = first_type(hook);
 	if (!data)
 		data = mock_data(type);
-	json = json_loads(data, 0, &why);
-	if (!json_is_object(json)) {
-		json_decref(json);
-		return err_set(err, EINVAL, "the data is not a JSON object: line %d, column %d: %s",
-			why.line, why.column, json ? "another kind of value" : why.text);
-	}
-	json_decref(json);
+	result = check_data(data, err);
+	if (result)
+		return result;
 	sbuf_adds(out, args_bool(args, "dry-run") ? "dry=1 {\"type\":" : "{\"type\":");
 	sbuf_jsons(out, type);
 	sbuf_printf(out, ",\"data\":%s}\n", data);

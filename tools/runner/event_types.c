@@ -5,10 +5,14 @@
 
 #include "base/auto.h"
 #include "base/mem.h"
+#include "base/nearest.h"
+#include "tools/runner/event.h"
 
 #include <fnmatch.h>
 #include <stdio.h>
 #include <string.h>
+
+#define TYPE_CHARS "abcdefghijklmnopqrstuvwxyz0123456789_-.*"
 
 /* The second column of a line, NUL-terminated in place; NULL when there is none. */
 static char *
@@ -21,21 +25,42 @@ type_of(char *line)
 	return *type ? type : NULL;
 }
 
+/* Whether a known type fits the pattern; ret_nearest gets the one it may have meant. */
 static bool
-is_known(const char *pattern, const char *table)
+is_known(const char *pattern, const char *table, struct sbuf *ret_nearest)
 {
 	AUTO(free) char *lines = mem_strdup(table);
+	struct nearest nearest = {.word = pattern};
 	char *line, *rest = lines;
 
-	if (!strcmp(pattern, "*") || !strncmp(pattern, "custom.", 7))
-		return true;
+	if (!strcmp(pattern, "*") || !strncmp(pattern, "custom.", 7) ||
+		pattern[strspn(pattern, TYPE_CHARS)])
+		return true; /* the last are refused by the master, with a sentence */
 	while ((line = strsep(&rest, "\n"))) {
 		const char *type = type_of(line);
 
 		if (type && !fnmatch(pattern, type, 0))
 			return true;
+		if (type)
+			nearest_offer(&nearest, type);
 	}
+	sbuf_adds(ret_nearest, nearest.name ? nearest.name : "");
 	return false;
+}
+
+static void
+warn_of(const char *type, const char *table, const char *path)
+{
+	AUTO(sbuf) struct sbuf meant = {0};
+
+	if (is_known(type, table, &meant))
+		return;
+	(void)fprintf(stderr, "warning: no known event type is '%s'", type);
+	if (meant.len)
+		(void)fprintf(stderr, "; did you mean '%s'?  It", sbuf_str(&meant));
+	else
+		(void)fprintf(stderr, " (see '%s'); it", path);
+	(void)fprintf(stderr, " is heard when somebody raises it\n");
 }
 
 int
@@ -49,12 +74,15 @@ event_types_warn(const struct mount *mount, const json_t *types, struct err *err
 
 	if (result)
 		return result;
-	json_array_foreach (types, i, type) {
-		if (!is_known(json_string_value(type), sbuf_str(&table)))
-			(void)fprintf(stderr,
-				"warning: no known event type is '%s' (see '%s'); it is heard when "
-				"somebody raises it\n",
-				json_string_value(type), path);
-	}
+	json_array_foreach (types, i, type)
+		warn_of(json_string_value(type), sbuf_str(&table), path);
 	return 0;
+}
+
+int
+event_types_warn_one(const struct mount *mount, const char *type, struct err *err)
+{
+	AUTO(json) json_t *types = json_pack("[s]", type);
+
+	return event_types_warn(mount, types, err);
 }

@@ -7,6 +7,7 @@
 #include "base/mem.h"
 #include "tools/runner/print.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #define DETAILS_MAX 60
@@ -15,7 +16,7 @@ struct ring {
 	const json_t *hook;
 	bool is_only_failed;
 	json_t **slots;
-	size_t limit, seen; /* the nth wanted line is in slot n % limit */
+	size_t limit, seen; /* limit: 1 or more; the nth wanted line is in slot n % limit */
 };
 
 static bool
@@ -73,10 +74,6 @@ on_line(void *arg, const char *line, struct err *err)
 		return err_set(err, EIO, "a line of the hook's log is not JSON: %.80s", line);
 	if (ring->is_only_failed && !is_failed(json_text(json, "status")))
 		return 0;
-	if (!ring->limit) {
-		ring->seen++;
-		return 0;
-	}
 	slot = &ring->slots[ring->seen++ % ring->limit];
 	json_decref(*slot);
 	*slot = execution_make(ring->hook, json);
@@ -102,6 +99,7 @@ executions_read(const struct mount *mount, const json_t *hook, size_t limit, boo
 		counts.failed += is_failed(json_text(execution, "status"));
 		(void)json_array_append_new(list, execution); /* the slot's reference */
 	}
+	counts.shown = kept;
 	counts.left_out = ring.seen - kept;
 	if (result)
 		return result;
@@ -146,6 +144,14 @@ executions_complete(const struct mount *mount, json_t *list, struct err *err)
 			return result;
 	}
 	return 0;
+}
+
+void
+executions_tell_rest(const struct execution_counts *counts)
+{
+	if (counts->left_out)
+		(void)fprintf(stderr, "showing %zu of %zu; use --limit for more\n", counts->shown,
+			counts->shown + counts->left_out);
 }
 
 void

@@ -24,8 +24,8 @@
 /* ---- where it goes -------------------------------------------------------------------------- */
 
 /* What the master takes for a hook's name; other files it keeps and never registers. */
-int
-placing_check_name(const char *name, struct err *err)
+static int
+check_name(const char *what, const char *name, struct err *err)
 {
 	size_t len = strlen(name);
 	bool is_good = len > 0 && len <= 64 && *name != '.' && *name != '-';
@@ -34,8 +34,25 @@ placing_check_name(const char *name, struct err *err)
 		is_good &= isalnum((unsigned char)name[i]) || strchr("_.-", name[i]);
 	if (is_good)
 		return 0;
-	return err_set(err, EINVAL,
-		"'%s' cannot be the name of a hook: 1 to 64 of A-Z a-z 0-9 _ . -", name);
+	return err_set(err, EINVAL, "'%s' cannot be the name of %s: 1 to 64 of A-Z a-z 0-9 _ . -",
+		name, what);
+}
+
+int
+placing_check_name(const char *name, struct err *err)
+{
+	return check_name("a hook", name, err);
+}
+
+static int
+stack_missing(const struct placing *p, struct err *err)
+{
+	AUTO(free) char *path = mount_path(&p->mount, PLACE_STACK, NULL, p->stack);
+	AUTO(sbuf) struct sbuf word = {0};
+
+	print_add_quoted(&word, path);
+	return err_set(err, ENOENT, "stack '%s' does not exist; make it: mkdir %s", p->stack,
+		sbuf_str(&word));
 }
 
 static int
@@ -44,8 +61,7 @@ find_place(struct placing *p, bool may_replace, struct err *err)
 	AUTO(free) char *hooks = mount_path(&p->mount, PLACE_HOOKS, p->stack, NULL);
 
 	if (*p->stack && !mount_exists(&p->mount, hooks))
-		return err_set(err, ENOENT, "stack '%s' does not exist; make it: mkdir %.*s",
-			p->stack, (int)(strlen(hooks) - strlen("/hooks")), hooks);
+		return stack_missing(p, err);
 	p->path = mount_path(&p->mount, PLACE_HOOK_FILE, p->stack, p->name);
 	p->is_new = !mount_exists(&p->mount, p->path);
 	if (p->is_new)
@@ -64,7 +80,7 @@ placing_find(const struct args *args, const char *name, const char *stack, bool 
 	int result = placing_check_name(name, err);
 
 	if (!result && *p.stack)
-		result = mount_check_name("a stack", p.stack, err);
+		result = check_name("a stack", p.stack, err);
 	if (!result)
 		result = mount_find(args, &p.mount, err);
 	if (!result)

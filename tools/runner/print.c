@@ -175,6 +175,25 @@ print_add_cut(struct sbuf *out, const char *text, size_t max)
 		sbuf_adds(out, "...");
 }
 
+void
+print_add_quoted(struct sbuf *out, const char *text)
+{
+	static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+				    "0123456789_./@:+,-";
+
+	if (*text && !text[strspn(text, plain)]) {
+		sbuf_adds(out, text);
+		return;
+	}
+	sbuf_addc(out, '\'');
+	for (; *text; text++)
+		if (*text == '\'')
+			sbuf_adds(out, "'\\''");
+		else
+			sbuf_addc(out, *text);
+	sbuf_addc(out, '\'');
+}
+
 int
 print_confirm(const char *question, struct err *err)
 {

@@ -44,6 +44,9 @@ void print_add_duration(struct sbuf *out, int64_t ns);
 /* Append the text on one line and at most max bytes, with "..." where it was cut. */
 void print_add_cut(struct sbuf *out, const char *text, size_t max);
 
+/* Append it as one word of a shell's line, in quotes where it needs them. */
+void print_add_quoted(struct sbuf *out, const char *text);
+
 /* Ask on the terminal; yes only for y or yes.  Returns 1 yes, 0 no, or -EINVAL without a terminal:
  * then nobody can answer, and err says which flag skips the question. */
 int print_confirm(const char *question, struct err *err) MUST_USE;

@@ -36,16 +36,3 @@ installed() { (cd "$ROOT" && find . -type f | sort); }
 	[ -z "$(installed)" ]
 	[ ! -e "$ROOT/opt/sloth/libexec/sloth-runner" ]
 }
-
-@test "the manual page is one, and names every command there is" {
-	requires man
-	[ -z "$(man --warnings -l "$TOP/docs/man/sloth-runner.1" 2>&1 >/dev/null)" ]
-	run -0 man -l "$TOP/docs/man/sloth-runner.1"
-	[[ $output == *SYNOPSIS* ]]
-	local group command
-	for group in hook events master; do
-		while read -r command; do
-			[[ $output == *"$command"* ]] || { echo "not in the manual: $group $command"; return 1; }
-		done < <(sloth-runner "$group" --help | awk '/^Available Commands:/ { on = 1; next } /^$/ { on = 0 } on { print $1 }')
-	done
-}

@@ -1,10 +1,10 @@
 /* Decisions go into the store before anything runs by them.
  *
- * One commit is on its way at a time; what is decided meanwhile goes into the next ones, ROWS_MAX
- * at a time, so that a flood of decisions never makes an event that arrives wait for a long commit.
- * Results have commits of their own (dispatcher_save.c), and both may be on their way together: the
- * store commits in the order of the calls, and nothing is done to a job whose row is on its way, so
- * a result is always behind the decision it came from.
+ * One commit is on its way at a time; what is decided meanwhile goes into the next ones,
+ * commit_rows() at a time, so that a flood of decisions never makes an event that arrives wait for
+ * a long commit. Results have commits of their own (dispatcher_save.c), and both may be on their
+ * way together: the store commits in the order of the calls, and nothing is done to a job whose row
+ * is on its way, so a result is always behind the decision it came from.
  *
  * The counts of the gates go with the decisions that changed them.  They are kept until they are
  * durable: a commit that failed is tried again, older counts in front of newer ones.
@@ -19,8 +19,6 @@
 
 #include <assert.h>
 #include <stdlib.h>
-
-#define ROWS_MAX 1024 /* in one commit: as long as one that takes a bulk of events in */
 
 void
 admit_job(struct dispatcher *d, struct job *job)
@@ -149,10 +147,10 @@ status_of_row(const struct job *job)
 static size_t
 add_rows(struct dispatcher *d, struct execution_list *list, uint64_t *unparked)
 {
-	size_t count = 0;
+	size_t count = 0, rows = commit_rows(d);
 	struct job *job;
 
-	for (unsigned i = 0; i < ROWS_MAX && (job = TAILQ_FIRST(&d->admissions)); i++) {
+	for (size_t i = 0; i < rows && (job = TAILQ_FIRST(&d->admissions)); i++) {
 		struct execution *row = execution_copy(&job->ex);
 
 		TAILQ_REMOVE(&d->admissions, job, admission);
@@ -185,9 +183,9 @@ static size_t
 add_parked(struct dispatcher *d, uint64_t *parked)
 {
 	struct held *held;
-	size_t count = 0;
+	size_t count = 0, rows = commit_rows(d);
 
-	while (count < ROWS_MAX && (held = TAILQ_FIRST(&d->parking.leaving)) && has_rows(held)) {
+	while (count < rows && (held = TAILQ_FIRST(&d->parking.leaving)) && has_rows(held)) {
 		TAILQ_REMOVE(&d->parking.leaving, held, park_link);
 		TAILQ_INSERT_TAIL(&d->parking.leaving_saving, held, park_link);
 		held->is_leaving = true;
@@ -216,7 +214,7 @@ copy_counts(struct dispatcher *d, struct gate_count_list *list)
 void
 admit_begin(struct dispatcher *d)
 {
-	uint64_t parked[ROWS_MAX], unparked[ROWS_MAX];
+	uint64_t parked[COMMIT_ROWS_MAX], unparked[COMMIT_ROWS_MAX];
 	struct admission a = {.parked = parked, .unparked = unparked};
 
 	if (d->is_admitting || d->is_retrying || admit_is_idle(d))

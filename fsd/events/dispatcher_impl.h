@@ -71,6 +71,7 @@ struct held {
 	unsigned open;    /* jobs without result */
 	unsigned resting; /* of those */
 	unsigned unsaved; /* jobs whose result is not in the store yet */
+	unsigned unsent;  /* of those, not on its way there either */
 	size_t bytes;
 	bool is_resting;            /* all that is open rests */
 	bool is_parking;            /* leaves with the next admission, or the one on its way */
@@ -214,6 +215,10 @@ void save_ended(struct dispatcher *d, struct held *held);
 void save_begin(struct dispatcher *d);
 /* Nothing waits to be committed. */
 bool save_is_idle(const struct dispatcher *d);
+/* How many rows one commit takes, of decisions, of results, of ends: twice as many as events come
+ * with one, so that they keep up. */
+#define COMMIT_ROWS_MAX (2 * STORE_JOB_EVENTS_MAX)
+size_t commit_rows(const struct dispatcher *d);
 
 /* Count one in this second; sum up the last RATE_SECONDS.  Seconds of any clock that only grows. */
 void rate_count(struct rate *rate, uint64_t second);

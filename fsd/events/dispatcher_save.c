@@ -1,8 +1,9 @@
 /* Results go into the store, and events to their final state.
  *
  * One commit is on its way at a time.  What arrives meanwhile is collected and goes into the next
- * one, so the batch grows with the load by itself, an event's last result can never become durable
- * before its first, and a commit that failed is simply put back in front and tried again.
+ * ones, so the batch grows with the load by itself, up to what makes no event that arrives wait for
+ * a long commit; an event's last result can never become durable before its first, and a commit
+ * that failed is simply put back in front and tried again.
  *
  * The store gets copies: the executions of an event are still shown, and told to
  * events_on_final, after the store has taken its own.  It also gets a copy of the event's final
@@ -51,6 +52,7 @@ void
 save_result(struct dispatcher *d, struct job *job)
 {
 	STAILQ_INSERT_TAIL(&d->results, job, link);
+	job->held->unsent++;
 	dispatcher_wake(d);
 }
 
@@ -118,6 +120,10 @@ settle_saved(struct dispatcher *d)
 static void
 put_back(struct dispatcher *d)
 {
+	struct job *job;
+
+	STAILQ_FOREACH (job, &d->saving, link)
+		job->held->unsent++;
 	STAILQ_CONCAT(&d->saving, &d->results);
 	STAILQ_CONCAT(&d->results, &d->saving);
 	STAILQ_CONCAT(&d->saving_ended, &d->ended);
@@ -144,33 +150,56 @@ on_saved(void *arg, int code, const struct err *err)
 
 /* ---- the commit ----------------------------------------------------------------------------- */
 
+size_t
+commit_rows(const struct dispatcher *d)
+{
+	return 2 * store_job_events(d->rooms.store);
+}
+
+static void
+take_results(struct dispatcher *d, struct execution_list *list)
+{
+	size_t rows = commit_rows(d);
+	struct job *job;
+
+	for (size_t i = 0; i < rows && (job = STAILQ_FIRST(&d->results)); i++) {
+		struct execution *copy = execution_copy(&job->ex);
+
+		STAILQ_REMOVE_HEAD(&d->results, link);
+		STAILQ_INSERT_TAIL(&d->saving, job, link);
+		STAILQ_INSERT_TAIL(list, copy, link);
+		job->held->unsent--;
+	}
+}
+
+/* Events end in the order of their last results.  Returns how many end with this commit. */
+static size_t
+take_ended(struct dispatcher *d, struct event **finals)
+{
+	struct held *held;
+	size_t count = 0, rows = commit_rows(d);
+
+	while (count < rows && (held = STAILQ_FIRST(&d->ended)) && held->unsent == 0) {
+		STAILQ_REMOVE_HEAD(&d->ended, link);
+		STAILQ_INSERT_TAIL(&d->saving_ended, held, link);
+		finals[count++] = held->final;
+	}
+	return count;
+}
+
 void
 save_begin(struct dispatcher *d)
 {
 	struct execution_list executions = STAILQ_HEAD_INITIALIZER(executions);
-	struct event **finals;
-	struct held *held;
-	struct job *job;
-	size_t count = 0;
+	struct event *finals[COMMIT_ROWS_MAX];
+	size_t count;
 
 	if (d->is_saving || d->is_retrying || save_is_idle(d))
 		return;
-	STAILQ_FOREACH (job, &d->results, link) {
-		struct execution *copy = execution_copy(&job->ex);
-
-		STAILQ_INSERT_TAIL(&executions, copy, link);
-	}
-	STAILQ_FOREACH (held, &d->ended, link)
-		count++;
-	finals = NEW_N(struct event *, count + 1);
-	count = 0;
-	STAILQ_FOREACH (held, &d->ended, link)
-		finals[count++] = held->final;
-	STAILQ_CONCAT(&d->saving, &d->results);
-	STAILQ_CONCAT(&d->saving_ended, &d->ended);
+	take_results(d, &executions);
+	count = take_ended(d, finals);
 	d->is_saving = true;
 	store_finish(d->rooms.store, &executions, finals, count, on_saved, d);
-	free(finals);
 }
 
 /* ---- events a second ------------------------------------------------------------------------ */

@@ -5,7 +5,9 @@
  * reading a record does (0.8 us).  The writer sleeps in write() meanwhile; what it gets is the
  * number of bytes whose records are durable.  The writes of one conversation are done one at a
  * time, in order, because each builds on the bytes the last one left; those of different
- * conversations overlap, and the store commits them together.
+ * conversations overlap, and the store commits them together.  A write of many events is done
+ * store_job_events at a time, each behind the commit of those before, so that what others send
+ * meanwhile waits for one such commit and not for all.
  *
  * A parked write has no cancel function on purpose: once its record is on the way to the disk, an
  * EINTR would make the writer send it twice.
@@ -48,7 +50,7 @@ struct piece {
 	struct talk *talk;
 	struct treq *req; /* NULL: nobody is left to be answered */
 	const char *data; /* borrowed from the request */
-	size_t len;
+	size_t len, at;   /* at: what is before it is done */
 	bool is_flush, wants_origin;
 	char sender[SENDER_MAX];
 	struct envelope_from from;
@@ -97,6 +99,17 @@ piece_end(struct piece *p, int code, const struct err *err)
 		talk_free(talk);
 }
 
+/* What came before is durable: its writer is told how far that goes, and hears why when it sends
+ * the rest. */
+static void
+piece_fail(struct piece *p, int code, const struct err *err)
+{
+	if (p->at > 0)
+		piece_end(p, (int)p->at, NULL);
+	else
+		piece_end(p, code, err);
+}
+
 /* The record that condemned the piece is dropped with what earlier writes brought of it.  But an
  * object that is unfinished at a close may only have lost one of several descriptors: a shell's
  * `printf ... >&8` closes a copy after each piece.  The close fails, for those who look, and the
@@ -106,6 +119,11 @@ piece_refuse(struct piece *p)
 {
 	struct events_figures *figures = &p->talk->events->figures;
 
+	if (p->at > 0) {
+		intake_undo(&p->talk->state, &p->batch);
+		piece_fail(p, 0, NULL);
+		return;
+	}
 	if (p->is_flush && p->req && p->talk->state.scan.kind == SCAN_OBJECT) {
 		piece_end(p, p->batch.code, NULL);
 		return;
@@ -120,10 +138,13 @@ piece_refuse(struct piece *p)
 static void
 piece_apply(struct piece *p)
 {
-	size_t taken = p->batch.taken;
-
 	intake_apply(&p->talk->state, &p->batch);
-	piece_end(p, p->is_flush ? 0 : (int)taken, NULL);
+	p->at += p->batch.taken;
+	if (p->batch.code == 0 && p->at < p->len) {
+		intake_batch_fini(&p->batch);
+		talk_next(p->talk);
+	} else
+		piece_end(p, (int)p->at, NULL);
 }
 
 static void
@@ -151,7 +172,7 @@ on_committed(void *arg, int code, const struct err *err)
 
 	if (code < 0) {
 		intake_undo(&p->talk->state, &p->batch);
-		piece_end(p, code, err);
+		piece_fail(p, code, err);
 		return;
 	}
 	tell_ids(p);
@@ -168,7 +189,8 @@ piece_read(struct lane_job *job)
 	if (p->is_flush)
 		intake_finish(&p->talk->state, &p->from, &p->batch);
 	else
-		intake_read(&p->talk->state, p->data, p->len, &p->from, &p->batch);
+		intake_read(&p->talk->state, p->data + p->at, p->len - p->at,
+			store_job_events(p->talk->events->store), &p->from, &p->batch);
 }
 
 /* What a run of a hook writes is caused by the event it works on. */
@@ -207,7 +229,7 @@ piece_accept(struct lane_job *job)
 	}
 	if (events->is_stopping) {
 		intake_undo(&p->talk->state, &p->batch);
-		piece_end(p,
+		piece_fail(p,
 			err_set(&err, ESHUTDOWN, "the master is stopping: send it again later"),
 			&err);
 		return;
@@ -241,7 +263,7 @@ talk_next(struct talk *talk)
 	struct piece *p = STAILQ_FIRST(&talk->pieces);
 
 	p->wants_origin = p->req && talk_has_new_writer(talk, treq_pid(p->req));
-	if (p->wants_origin || p->len + talk->state.partial.len > SMALL_MAX) {
+	if (p->wants_origin || p->len - p->at + talk->state.partial.len > SMALL_MAX) {
 		lane_submit(talk->events->parser, &p->job);
 		return;
 	}

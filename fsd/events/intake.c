@@ -81,14 +81,14 @@ join(struct intake_state *state, struct record *r)
 }
 
 void
-intake_read(struct intake_state *state, const char *data, size_t len,
+intake_read(struct intake_state *state, const char *data, size_t len, size_t max,
 	const struct envelope_from *from, struct intake_batch *batch)
 {
 	struct scan scan = state->scan;
 	size_t at = 0;
 
 	*batch = (struct intake_batch){.scan = scan, .partial_before = state->partial.len};
-	for (;;) {
+	while (batch->count < max) {
 		bool is_carried = at == 0 && scan.kind != SCAN_NONE;
 		struct record r = {0};
 		enum scan_end end;

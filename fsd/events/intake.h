@@ -16,11 +16,12 @@ struct intake_state {
 	struct sbuf partial;
 };
 
-/* The outcome of reading one piece of a conversation. */
+/* The outcome of reading a piece of a conversation, or the beginning of one with many
+ * events. */
 struct intake_batch {
 	struct event **events; /* owned references */
 	size_t count, cap;
-	size_t taken; /* bytes: up to the first record that is not valid */
+	size_t taken; /* bytes: up to the first record that is not valid, or as far as was read */
 	int code;     /* of that record; only told when taken is 0 */
 	struct err err;
 	struct scan scan;      /* the scanner after what was taken */
@@ -29,9 +30,9 @@ struct intake_batch {
 	bool has_used_partial; /* they are part of a record that ended */
 };
 
-/* Read data after what the state holds.  The state changes only by growing its partial; apply or
- * undo finishes it.  Thread: any, one at a time a state. */
-void intake_read(struct intake_state *state, const char *data, size_t len,
+/* Read data after what the state holds, up to max events.  The state changes only by growing its
+ * partial; apply or undo finishes it.  Thread: any, one at a time a state. */
+void intake_read(struct intake_state *state, const char *data, size_t len, size_t max,
 	const struct envelope_from *from, struct intake_batch *batch);
 
 /* Judge what is unfinished: a line is a record now, an object is refused. */

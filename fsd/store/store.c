@@ -296,6 +296,12 @@ store_close(struct store *store)
 
 /* ---- small things --------------------------------------------------------------------------- */
 
+size_t
+store_job_events(const struct store *store)
+{
+	return writer_is_shared(&store->writer) ? STORE_JOB_EVENTS_MAX / 4 : STORE_JOB_EVENTS_MAX;
+}
+
 uint64_t
 store_last_seq(const struct store *store)
 {

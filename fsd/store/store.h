@@ -38,6 +38,11 @@ int store_open(uv_loop_t *loop, const struct store_options *opt, struct store **
 /* Commit what is queued, checkpoint, close.  Blocks: yes.  Accepts NULL. */
 void store_close(struct store *store);
 
+/* How many events one job had best bring, or end: fewer for a second after somebody sent a single
+ * one, since who waits for a commit waits for the one before it too.  Thread: any. */
+#define STORE_JOB_EVENTS_MAX 1024
+size_t store_job_events(const struct store *store);
+
 /* What the store held when it was opened. */
 uint64_t store_last_seq(const struct store *store);      /* highest seq ever given */
 uint64_t store_pending_count(const struct store *store); /* unfinished, not parked events at open */

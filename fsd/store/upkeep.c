@@ -19,7 +19,7 @@
 #include <stdlib.h>
 
 #define AFTER_WRITE_MS   1000
-#define CHECKPOINT_PAGES 4096 /* 16 MB */
+#define CHECKPOINT_PAGES 1024 /* 4 MB: 3 ms, in which nobody commits */
 #define SLICE_EVENTS     500
 #define SLICE_PAGES      512           /* given back to the file system per job */
 #define KEEP_FREE_PAGES  1024          /* free pages worth keeping for the next rows */

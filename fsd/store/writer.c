@@ -3,7 +3,7 @@
  * A commit with synchronous=FULL waits for the disk, so what is queued meanwhile is committed by
  * the next one: the longer a commit takes, the larger the next group, and latency stays at two
  * commits whatever the rate.  A group is bounded, so that its first callers do not wait for the
- * last and the WAL grows in small steps.
+ * last and the WAL grows in small steps; while somebody sends single events, to some 3 ms.
  *
  * One job that fails must not take its neighbours with it.  A savepoint around each job would cost
  * every job for what happens almost never; instead a failed group is rolled back and its jobs run
@@ -20,6 +20,9 @@
 
 #define GROUP_JOBS      512
 #define GROUP_BYTES     (4 * 1024 * 1024)
+#define SHARED_BYTES    (128 * 1024) /* of a group while somebody sends single events */
+#define SINGLE_BYTES    (8 * 1024)
+#define SINGLE_AGE_NS   NS_PER_S
 #define PAGE_BYTES      4096
 #define WAL_LIMIT_PAGES (64 * 1024 * 1024 / PAGE_BYTES)
 #define READERS_WAIT_MS 50 /* writes wait meanwhile */
@@ -244,24 +247,32 @@ run_group(struct writer *w, struct lane_jobs *group, struct lane_jobs *finished)
 	}
 }
 
+bool
+writer_is_shared(const struct writer *w)
+{
+	return w->single_ns && clock_mono_ns() - w->single_ns < SINGLE_AGE_NS;
+}
+
 /* Move the head of jobs that commits together to group; true when intake is among it. */
 static bool
-take_group(struct lane_jobs *jobs, struct lane_jobs *group)
+take_group(struct writer *w, struct lane_jobs *jobs, struct lane_jobs *group)
 {
 	struct lane_job *first;
-	size_t count = 0, bytes = 0;
+	size_t count = 0, bytes = 0, bytes_max = writer_is_shared(w) ? SHARED_BYTES : GROUP_BYTES;
 	bool has_intake = false;
 
 	while ((first = STAILQ_FIRST(jobs))) {
 		struct store_job *job = (struct store_job *)first;
 
-		if (!job->write || count == GROUP_JOBS || bytes > GROUP_BYTES)
+		if (!job->write || count == GROUP_JOBS || bytes > bytes_max)
 			break;
 		STAILQ_REMOVE_HEAD(jobs, link);
 		STAILQ_INSERT_TAIL(group, first, link);
 		count++;
 		bytes += job->cost_bytes;
 		has_intake |= job->is_intake;
+		if (job->is_intake && job->cost_bytes <= SINGLE_BYTES)
+			w->single_ns = clock_mono_ns();
 	}
 	return has_intake;
 }
@@ -281,7 +292,7 @@ writer_batch(void *arg, struct lane_jobs *jobs, struct lane_jobs *finished)
 		return;
 	}
 	await_company(w, jobs);
-	if (!take_group(jobs, &group)) {
+	if (!take_group(w, jobs, &group)) {
 		run_group(w, &group, finished);
 		return;
 	}

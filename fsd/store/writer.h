@@ -41,6 +41,7 @@ struct writer {
 	_Atomic uint64_t by_status[4];
 	_Atomic int wal_waiting; /* pages only in the log */
 	_Atomic bool is_full;
+	_Atomic int64_t single_ns; /* when intake of hardly more than an event came last */
 };
 
 /* Take what the database holds and mark it open; it was found open already after a crash.  Borrows
@@ -52,6 +53,9 @@ void writer_fini(struct writer *w);
 
 /* The lane's batch function; arg is the writer. */
 void writer_batch(void *arg, struct lane_jobs *jobs, struct lane_jobs *finished);
+
+/* Whether somebody sends single events just now, and so waits for commits.  Thread: any. */
+bool writer_is_shared(const struct writer *w);
 
 /* Add to the counters of a hook at the end of this transaction. */
 void writer_count_hook(struct writer *w, const struct hook_delta *delta);

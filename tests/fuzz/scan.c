@@ -46,7 +46,7 @@ converse(const char *data, size_t len, size_t step, struct sbuf *out)
 		size_t n = len - at < step ? len - at : step;
 		size_t taken;
 
-		intake_read(&state, data + at, n, &from, &batch);
+		intake_read(&state, data + at, n, 1 + step % 4, &from, &batch);
 		assert(batch.taken <= n && (batch.taken > 0 || batch.code < 0));
 		note_events(&batch, out);
 		taken = batch.taken;

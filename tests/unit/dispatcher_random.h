@@ -32,6 +32,7 @@ random_step(struct world *w, uint64_t *state, size_t *announced, size_t total,
 	size_t reads = store->held_read_count;
 	size_t read = reads ? pick(state, (unsigned)reads) : 0;
 
+	store->job_events = pick(state, 3); /* any, one or two at a time */
 	switch (pick(state, 10)) {
 	case 0:
 	case 1:

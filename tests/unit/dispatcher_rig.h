@@ -50,6 +50,7 @@ struct store {
 	char *errors[EVENTS_MAX];
 	bool is_crashed;
 	uint64_t opened_last, opened_pending;
+	size_t job_events; /* 0: as many as ever */
 	/* a finish on its way */
 	struct execution_list executions;
 	struct event *finals[EVENTS_MAX];
@@ -245,6 +246,12 @@ store_read_pending(
 	store->limit = limit;
 	store->is_read_made = false;
 	store->reads++;
+}
+
+size_t
+store_job_events(const struct store *store)
+{
+	return store->job_events ? store->job_events : STORE_JOB_EVENTS_MAX;
 }
 
 uint64_t

@@ -258,6 +258,25 @@ START_TEST(results_are_committed_together)
 }
 END_TEST
 
+START_TEST(a_commit_of_results_is_bounded)
+{
+	struct world *w = world_start();
+
+	w->store.job_events = 10;
+	w->workers.limit = 400;
+	add_hook(w, (char *)"a", (char *)"*");
+	add_hook(w, (char *)"b", (char *)"*");
+	for (int i = 0; i < 50; i++)
+		raise_event(w, "a.b");
+	spin(w);
+	ck_assert_uint_eq(w->workers.count, 100);
+	settle_all(w);
+	ck_assert_uint_eq(w->events.count, 50);
+	ck_assert_uint_eq(w->store.finishes, 5);
+	world_free(w);
+}
+END_TEST
+
 START_TEST(failed_commit_is_repeated)
 {
 	struct world *w = world_start();
@@ -324,6 +343,7 @@ main(void)
 	tcase_add_test(t, recovery_runs_what_has_no_result);
 	tcase_add_test(t, clean_stop_repeats_nothing);
 	tcase_add_test(t, results_are_committed_together);
+	tcase_add_test(t, a_commit_of_results_is_bounded);
 	tcase_add_test(t, failed_commit_is_repeated);
 	tcase_add_test(t, drain_ends_what_runs_and_starts_nothing);
 	suite_add_tcase(suite, t);

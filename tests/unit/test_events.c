@@ -236,6 +236,50 @@ START_TEST(test_pipelined_writes_of_one_handle)
 }
 END_TEST
 
+/* Until one more than `before` is accepted.  Returns how many then are. */
+static uint64_t
+await_accepted(uint64_t before)
+{
+	struct events_figures figures;
+
+	for (;;) {
+		events_figures(rig.events, &figures);
+		if (figures.accepted > before)
+			return figures.accepted;
+		(void)uv_run(&rig.t.loop, UV_RUN_ONCE);
+	}
+}
+
+/* A thousand lines, and one that is none. */
+START_TEST(test_bulk_is_done_in_parts_while_others_send_single_events)
+{
+	enum { LINES = 1000 };
+	static char sent[4 * LINES + 8];
+	int code;
+	struct handle *h = open_path(&rig.t, "/events/emit", O_WRONLY, &code);
+	struct call bulk =
+		CALL(.op = TREE_WRITE, .handle = h, .data = sent, .size = sizeof(sent) - 1);
+	uint64_t accepted;
+
+	for (int i = 0; i < LINES; i++)
+		memcpy(sent + 4 * i, "a.b\n", 4);
+	memcpy(sent + 4 * LINES, "{bad}\n\n", 8);
+	ck_assert_int_eq(echo(&rig.t, "a.b\n", 0, "/events/emit"), 0);
+	start_call(&rig.t, &bulk);
+	accepted = await_accepted(1);
+	ck_assert_uint_eq(accepted, 1 + store_job_events(rig.store));
+	ck_assert_uint_lt(accepted, LINES);
+	ck_assert_int_eq(bulk.answers, 0);
+	while (bulk.answers == 0)
+		(void)uv_run(&rig.t.loop, UV_RUN_ONCE);
+	ck_assert_int_eq(bulk.result, 4 * LINES - 1);
+	ck_assert_uint_eq(await_accepted(accepted), 1 + LINES);
+	ck_assert_int_eq(write_at(&rig.t, h, sent + bulk.result, 0), -EINVAL);
+	ck_assert_msg(strstr(rig.text, "line 1001, column 4"), "%s", rig.text);
+	tree_release(h);
+}
+END_TEST
+
 /* 37 bytes an id: nobody reads them, so they must not pile up. */
 static int
 send_many(int flags)
@@ -500,6 +544,7 @@ main(void)
 	tcase_add_test(tc, test_stopping_refuses);
 	tcase_add_test(tc, test_sixteen_writers_at_once);
 	tcase_add_test(tc, test_pipelined_writes_of_one_handle);
+	tcase_add_test(tc, test_bulk_is_done_in_parts_while_others_send_single_events);
 	tcase_add_test(tc, test_ids_nobody_reads_are_bounded);
 	tcase_add_test(tc, test_final_state_reaches_an_open_directory);
 	tcase_add_test(tc, test_final_event_is_read_from_the_store);

@@ -10,6 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define AT_ONCE 100 /* events */
+
 static const struct envelope_from from = {.sender = "uid:7", .stack = "", .now_ns = 42};
 
 struct talk {
@@ -26,7 +28,7 @@ feed(struct talk *talk, const char *data, size_t len)
 	int code;
 	size_t i;
 
-	intake_read(&talk->state, data, len, &from, &batch);
+	intake_read(&talk->state, data, len, AT_ONCE, &from, &batch);
 	for (i = 0; i < batch.count; i++)
 		sbuf_printf(&talk->types, "%s ", batch.events[i]->type);
 	code = batch.count == 0 && batch.code < 0 ? batch.code : (int)batch.taken;
@@ -91,6 +93,32 @@ START_TEST(test_every_cut_gives_the_same_events)
 }
 END_TEST
 
+START_TEST(test_reading_stops_at_so_many_events_and_goes_on)
+{
+	static const char text[] = "a.b\n\n{\"type\":\"c\"}{\"type\":\"d\"}\ne.f\n {\"ty";
+	size_t at = 0, len = sizeof(text) - 1, readings = 0;
+	struct talk talk = {0};
+
+	while (at < len) {
+		struct intake_batch batch;
+
+		intake_read(&talk.state, text + at, len - at, 2, &from, &batch);
+		ck_assert_uint_gt(batch.taken, 0);
+		ck_assert_uint_le(batch.count, 2);
+		for (size_t i = 0; i < batch.count; i++)
+			sbuf_printf(&talk.types, "%s ", batch.events[i]->type);
+		at += batch.taken;
+		intake_apply(&talk.state, &batch);
+		intake_batch_fini(&batch);
+		readings++;
+	}
+	ck_assert_uint_eq(readings, 3);
+	ck_assert_int_eq(feed_text(&talk, "pe\":\"g\"}"), 8);
+	ck_assert_str_eq(sbuf_str(&talk.types), "a.b c d e.f g ");
+	end(&talk);
+}
+END_TEST
+
 START_TEST(test_bad_record_after_good_ones_is_a_short_write)
 {
 	static const char good[] = "{\"type\":\"a\"}\n{\"type\":\"b\"}";
@@ -136,7 +164,7 @@ START_TEST(test_undo_lets_the_same_bytes_come_again)
 	struct talk talk = {0};
 
 	ck_assert_int_eq(feed_text(&talk, "{\"type\":"), 8);
-	intake_read(&talk.state, more, strlen(more), &from, &batch);
+	intake_read(&talk.state, more, strlen(more), AT_ONCE, &from, &batch);
 	ck_assert_uint_eq(batch.count, 2);
 	ck_assert_uint_eq(batch.taken, strlen(more));
 	intake_undo(&talk.state, &batch);
@@ -211,6 +239,7 @@ main(void)
 
 	suite_add_tcase(suite, tc);
 	tcase_add_test(tc, test_every_cut_gives_the_same_events);
+	tcase_add_test(tc, test_reading_stops_at_so_many_events_and_goes_on);
 	tcase_add_test(tc, test_bad_record_after_good_ones_is_a_short_write);
 	tcase_add_test(tc, test_record_is_acknowledged_by_the_write_that_completes_it);
 	tcase_add_test(tc, test_undo_lets_the_same_bytes_come_again);

@@ -307,7 +307,7 @@ resume(struct dispatcher *d, struct job *job, bool was_parked)
 	if (was_parked || is_unjudged || !has_gate)
 		job_ready(d, job);
 	else
-		hold_ask(d, job, GATE_AGAIN);
+		hold_ask(d, job, job->ex.attempts ? GATE_RETRIED : GATE_AGAIN);
 }
 
 void

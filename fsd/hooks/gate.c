@@ -129,6 +129,16 @@ use(struct gate *gate, const struct hook_code *code, const struct event *ev, enu
 	return key;
 }
 
+/* An event that was held is asked about when it is due, whatever becomes of it; but a retry. */
+static void
+count_held(struct hook *hook, enum gate_moment moment, enum gate_verdict verdict)
+{
+	if (moment == GATE_DUE && hook->waiting)
+		hook->waiting--;
+	hook->waiting += verdict == GATE_HOLD && moment != GATE_RETRIED;
+	hook->counts[EXEC_HELD] += verdict == GATE_HOLD && moment == GATE_ARRIVED;
+}
+
 void
 hooks_decide(struct hooks *hooks, struct hook_code *code, const struct event *ev,
 	enum gate_moment moment, int64_t now_ns, struct gate_decision *ret_decision)
@@ -147,8 +157,7 @@ hooks_decide(struct hooks *hooks, struct hook_code *code, const struct event *ev
 	for (kind = 0; kind < GATE_KINDS; kind++)
 		if (keys[kind])
 			gate_settle(keys[kind], code->rules, c.is_changed[kind], now_ns);
-	gate->hook->counts[EXEC_HELD] +=
-		ret_decision->verdict == GATE_HOLD && moment == GATE_ARRIVED;
+	count_held(gate->hook, moment, ret_decision->verdict);
 }
 
 bool

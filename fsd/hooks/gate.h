@@ -14,6 +14,8 @@ enum gate_moment {
 	GATE_ARRIVED, /* the event was matched */
 	GATE_DUE,     /* it was held and its time has come */
 	GATE_AGAIN,   /* its admission was recorded in an earlier life, its result was not */
+	GATE_RETRIED, /* the same, of a later attempt: one that is held is not asked about when due
+		       */
 };
 
 enum gate_verdict { GATE_RUN, GATE_HOLD, GATE_DROP };

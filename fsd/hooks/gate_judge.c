@@ -29,6 +29,7 @@
 #define ONCE_AFTER_TIMES 10   /* once_after waits at most so many times as long as it says */
 #define GOING_MAX        1024 /* runs of a key that were let go and have not begun */
 #define GOING_NS         (600 * NS_PER_S) /* one that nobody heard of again stops no other */
+#define VALUE_SHOWN_MAX  48               /* bytes of what groups events, in a reason */
 #define ASK_AGAIN_NS     (10 * NS_PER_MS)
 
 enum going { GO_ON, STOP };
@@ -60,14 +61,48 @@ hold(struct gate_decision *d, int64_t due_ns)
 	return STOP;
 }
 
-/* A rule's text in a reason; the caller frees it. */
+/* By which value of the event a rule counts; NULL: by none, or by type and data. */
+static const char *
+path_of(const struct hook_rules *r, enum hook_rule rule)
+{
+	if (rule == RULE_DEDUP)
+		return r->dedup_path;
+	if (rule == RULE_SEQUENCE)
+		return r->sequence.by;
+	return rule == RULE_ABSENT ? r->absent.by : r->group_by;
+}
+
+/* What makes the event one of its group, in short and as one line. */
+static void
+add_value(const struct gate_case *c, const char *path, struct sbuf *out)
+{
+	AUTO(sbuf) struct sbuf value = {0};
+	size_t len;
+
+	if (!rule_path_value(c->ev, path, &value)) {
+		sbuf_printf(out, " (no %.40s)", path);
+		return;
+	}
+	len = value.len > VALUE_SHOWN_MAX ? VALUE_SHOWN_MAX : value.len;
+	while (len < value.len && len && ((unsigned char)value.data[len] & 0xc0) == 0x80)
+		len--; /* not inside a character */
+	sbuf_printf(out, " (%.40s = ", path);
+	for (size_t i = 0; i < len; i++)
+		sbuf_addc(out, (unsigned char)value.data[i] < ' ' ? ' ' : value.data[i]);
+	sbuf_adds(out, len < value.len ? "...)" : ")");
+}
+
+/* A rule's text in a reason, with the value it counts by; the caller frees it. */
 static char *
 rule_text(const struct gate_case *c, enum hook_rule rule)
 {
+	const char *path = path_of(c->rules, rule);
 	AUTO(sbuf) struct sbuf text = {0};
 
 	sbuf_printf(&text, "%s ", hook_rule_name(rule));
 	(void)hook_rule_show(c->rules, rule, &text);
+	if (path)
+		add_value(c, path, &text);
 	return sbuf_take(&text);
 }
 
@@ -581,6 +616,8 @@ gate_judge(struct gate_case *c, struct gate_decision *ret_decision)
 		judge_due(c, d);
 		break;
 	case GATE_AGAIN:
+	case GATE_RETRIED:
+		c->moment = GATE_AGAIN; /* to the rules they are alike */
 		judge_again(c, d);
 		break;
 	}

@@ -12,6 +12,7 @@
 
 #include "base/auto.h"
 #include "base/mem.h"
+#include "fsd/store/held.h"
 
 #include <string.h>
 
@@ -213,6 +214,15 @@ load_one(struct hooks *hooks, const struct gate_count *count, struct err *err)
 	return 0;
 }
 
+static void
+on_held(void *arg, uint64_t hook_id, uint64_t count)
+{
+	struct hook *hook = hook_find_id(arg, hook_id);
+
+	if (hook)
+		hook->waiting = count;
+}
+
 int
 hook_gates_load(struct hooks *hooks, struct err *err)
 {
@@ -228,7 +238,7 @@ hook_gates_load(struct hooks *hooks, struct err *err)
 			log_write(hooks->opt.log, LOG_LEVEL_WARN, "%s: it begins anew", why.msg);
 		gate_count_free(count);
 	}
-	return code;
+	return code < 0 ? code : store_count_held(hooks->opt.store, on_held, hooks, err);
 }
 
 /* Of whichever hook: the daemon ends, and what it did not take is as if it had not been. */

@@ -138,6 +138,9 @@ hook_flood_show(const struct hook *hook, int64_t now_ns, struct sbuf *out)
 	}
 	if (seen < count)
 		sbuf_printf(out, "and %u keys more\n", count - seen);
+	if (hook->waiting)
+		sbuf_printf(out, "waiting: %" PRIu64 " %s\n", hook->waiting,
+			hook->waiting == 1 ? "event" : "events");
 	if (gate && gate->let_go)
 		sbuf_printf(out,
 			"%" PRIu64 " keys were let go before their time: a hook counts by %d at "

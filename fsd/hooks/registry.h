@@ -103,7 +103,7 @@ struct hook {
 	LIST_HEAD(, hook_wait) waits;          /* reads that wait for its end */
 
 	/* statistics */
-	uint64_t runs, failures;
+	uint64_t runs, failures, waiting; /* waiting: events its rules hold now */
 	int64_t last_run_ns, created_ns, updated_ns;
 	uint64_t counts[EXEC_REMOVED + 1]; /* by enum exec_status, since start */
 	struct latency *latency;           /* since start; NULL before the first run */

@@ -226,6 +226,7 @@ hook_retire(struct hook *hook)
 	}
 	TAILQ_FOREACH (release, &hook->releases, link)
 		release->code.is_removed = true;
+	hook->waiting = 0; /* all of it ends as removed, and no rule is asked any more */
 	hook_alias_drop(hook);
 	release_prune(hook);
 	if (services->removed && hook->id)

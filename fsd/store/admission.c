@@ -331,6 +331,21 @@ load_lanes(struct db *db, struct store_held *held)
 }
 
 int
+store_count_held(struct store *store, store_held_count_fn *fn, void *arg, struct err *err)
+{
+	struct db db = {0};
+	int rc = db_open_reader(&db, store->db_path);
+	sqlite3_stmt *stmt = rc == 0 ? db_stmt(&db, SQL_HELD_COUNTS) : NULL;
+
+	while (stmt && (rc = db_step(&db, stmt)) > 0)
+		fn(arg, (uint64_t)column_int(stmt, 0), (uint64_t)column_int(stmt, 1));
+	if (rc < 0 && err)
+		*err = db.err;
+	db_close(&db);
+	return rc;
+}
+
+int
 store_load_held(struct store *store, struct store_held *ret_held, struct err *err)
 {
 	struct db db = {0};

@@ -47,6 +47,12 @@ typedef void store_due_fn(void *arg, int code, struct due_page *page);
 void store_read_due(struct store *store, uint64_t hook_id, const struct due_key *from, size_t limit,
 	store_due_fn *done, void *arg);
 
+/* How many executions of each hook its rules hold (not those that wait for a retry): calls fn for
+ * each hook that has any.  Blocks: yes (start only). */
+typedef void store_held_count_fn(void *arg, uint64_t hook_id, uint64_t count);
+int store_count_held(
+	struct store *store, store_held_count_fn *fn, void *arg, struct err *err) MUST_USE;
+
 /* What an earlier life left held. */
 struct lane_seq {
 	uint64_t hook_id, lane, seq;

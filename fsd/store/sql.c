@@ -104,6 +104,8 @@ const char *const sql_text[SQL_COUNT] = {
 		"  WHERE due_ns IS NOT NULL AND hook_id > id) FROM holding WHERE id NOTNULL)"
 		" SELECT id, (SELECT min(due_ns) FROM execution WHERE hook_id = id"
 		"  AND due_ns IS NOT NULL) FROM holding WHERE id NOTNULL",
+	[SQL_HELD_COUNTS] = "SELECT hook_id, count(*) FROM execution"
+			    " WHERE due_ns IS NOT NULL AND attempts = 0 GROUP BY hook_id",
 	[SQL_LANES] = "SELECT hook_id, lane, seq FROM execution WHERE lane IS NOT NULL"
 		      " ORDER BY hook_id, lane, seq",
 	[SQL_PARKED_LOWEST] =

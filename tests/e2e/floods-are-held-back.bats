@@ -46,7 +46,7 @@ most_in() {
 	other=$(emit '{"type":"n.x","data":{"host":"w2"}}')
 	wait_final "$one" "$two" "$other"
 	[ "$(fates a "$one" "$two" "$other")" = "success throttled success" ]
-	why "$two" | grep -q "once_within 1h: event $one was the first, the next is taken from "
+	why "$two" | grep -q "once_within 1h (host = w1): event $one was the first, the next is taken from "
 	grep -qx "group w1: once_within until [^ ]* for event $one, 1 not run" "$MNT/ctl/hooks/a/flood"
 	grep -qE '^throttled +1$' "$MNT/ctl/hooks/a/counts"
 	# the file goes before the script; off takes the rule away, an empty line returns to the script's
@@ -229,4 +229,19 @@ most_in() {
 	rm "$MNT/hooks/slow.lua"
 	wait_for 10 '[ "$(cat "$MNT/events/queue/held")" = 0 ]'
 	wait_for 10 "[ \"\$(sqlite3 -readonly \"$STATE/hooks.db\" \"SELECT count(*) FROM event_hook_executions WHERE status = 'removed'\")\" = 999 ]"
+}
+
+@test "flood tells how many events wait for their turn, after a crash too" {
+	add_hook a <<<'return { event_type = "a.b", rate = "1/h", group_by = "w", execute = function() return true end }'
+	for w in w1 w1 w1 w2 w2; do emit "{\"type\":\"a.b\",\"data\":{\"w\":\"$w\"}}"; done
+	wait_for 5 'grep -qx "waiting: 3 events" "$MNT/ctl/hooks/a/flood"'
+	grep -q '^group w1: rate 1 of 1, the next ' "$MNT/ctl/hooks/a/flood"
+	kill_fsd
+	start_fsd
+	wait_for 5 'grep -qx "waiting: 3 events" "$MNT/ctl/hooks/a/flood"'
+	rm "$MNT/hooks/a.lua"
+	wait_for 5 '[ "$(ls "$MNT/events/by-status/processing" | wc -l)" = 0 ]'
+	add_hook a <<<'return { event_type = "a.b", rate = "1/100ms", execute = function() return true end }'
+	seq 5 | sed 's/.*/{"type":"a.b"}/' >"$MNT/events/emit"
+	wait_for 5 '[ "$(cat "$MNT/ctl/hooks/a/runs")" = 7 ] && ! grep -q waiting "$MNT/ctl/hooks/a/flood"'
 }

@@ -152,3 +152,40 @@ final() { timeout 100 cat "$MNT/events/$1/wait"; }
 	start_fsd
 	says "$id" a disabled 'was disabled then \(version 2 then, 3 now\)'
 }
+
+# reasons ID: what stands there of the hooks of the next test, to be the same whoever asks and when.
+reasons() {
+	says "$1" cut interrupted 'the daemon ended while it ran, and it runs at most once' &&
+		says "$1" grouped throttled "^grouped +throttled +once_within 1h \(host = db 1\): event $first was the first, the next is taken from 20" &&
+		says "$1" apart success &&
+		says "$1" deduped throttled "dedup 1h by host \(host = db 1\): the same as event $first" &&
+		says "$1" paced held "rate 1/h \(host = db 1\): its turn is at 20" &&
+		says "$1" matched filtered 'disk\.used >= 90: it is 42' &&
+		says "$1" picked filtered 'filter: used is 42' &&
+		says "$1" torn broken 'hooks/torn\.lua:3: .*near .en.'
+}
+
+@test "after a kill -9 each sentence is there as before: key, value, line" {
+	add_hook grouped <<<"return { event_type = 'a.b', group_by = 'host', once_within = '1h', $OK"
+	add_hook apart <<<"return { event_type = 'a.b', group_by = 'id', once_within = '1h', $OK"
+	add_hook deduped <<<"return { event_type = 'a.b', dedup = '1h by host', $OK"
+	add_hook paced <<<"return { event_type = 'a.b', group_by = 'host', rate = '1/h', $OK"
+	add_hook matched <<<"return { event_type = 'a.b', match = 'disk.used >= 90', $OK"
+	add_hook picked <<<"return { event_type = 'a.b', filter = function(event) return event.data.disk.used >= 90, 'used is ' .. event.data.disk.used end, $OK"
+	printf 'return {\n\tevent_type = "a.b",\n\texecute = function() return true en\n}\n' >"$MNT/hooks/torn.lua"
+	wait_for 5 'grep -q "^broken" "$MNT/ctl/hooks/torn/status"'
+	first=$(emit '{"type":"a.b","data":{"host":"db 1","id":1,"disk":{"used":42}}}')
+	final "$first"
+	add_hook cut <<<'return { event_type = "a.b", at_most_once = true, execute = function() sleep("100s") return true end }'
+	second=$(emit '{"type":"a.b","data":{"host":"db 1","id":2,"disk":{"used":42}}}')
+	wait_for 5 'says "$second" cut running >/dev/null && says "$second" picked filtered >/dev/null && says "$second" paced held >/dev/null'
+	kill_fsd
+	start_fsd
+	wait_for 10 'says "$second" cut interrupted >/dev/null'
+	reasons "$second"
+	stop_fsd
+	start_fsd
+	wait_for 5 'grep -q "^broken" "$MNT/ctl/hooks/torn/status"'
+	reasons "$second"
+	grep -q '^event *processing ' "$MNT/events/$second/why"
+}

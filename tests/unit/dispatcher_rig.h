@@ -95,7 +95,7 @@ struct hooks {
 	/* what the gate says; NULL: run */
 	void (*gate)(struct hooks *hooks, const struct event *ev, enum gate_moment moment,
 		struct gate_decision *decision);
-	unsigned asked[EVENTS_MAX][3]; /* by seq - 1 and moment */
+	unsigned asked[EVENTS_MAX][4]; /* by seq - 1 and moment */
 	int64_t due_ns;                /* for gate */
 	unsigned counts;               /* changed and not taken */
 	bool counts_begins;            /* hooks_begun has counts to take */

@@ -39,6 +39,21 @@ decide(const char *type, const char *data)
 	return d;
 }
 
+/* Of the event that came last. */
+static void
+ask_again(enum gate_moment moment, enum gate_verdict expected)
+{
+	struct event ev = {.seq = last_seq,
+		.type = (char *)"t",
+		.stack = (char *)"",
+		.data = (char *)"{}",
+		.data_len = 2};
+	struct gate_decision d;
+
+	hooks_decide(f.hooks, &fixture_hook(&f, "a")->current->code, &ev, moment, now, &d);
+	ck_assert_int_eq(d.verdict, expected);
+}
+
 #define assert_runs(data)      ck_assert_int_eq(decide("t", data).verdict, GATE_RUN)
 #define assert_throttled(data) ck_assert_int_eq(decide("t", data).status, EXEC_THROTTLED)
 
@@ -281,17 +296,25 @@ END_TEST
 START_TEST(test_what_waits_is_listed)
 {
 	static const char *const rate[] = {
-		"group (all): rate 1 of 1, the next event's turn is at "};
+		"group (all): rate 1 of 1, the next event's turn is at ", "\nwaiting: 2 events\n"};
 	static const char *const once[] = {"group (all): once_after holds event ", " for 2 since "};
+	static const char *const one[] = {"waiting: 1 event\n"};
 
 	serve("\"rate\":\"1/h\"");
 	assert_runs("{}");
 	ck_assert_int_eq(decide("t", "{}").verdict, GATE_HOLD);
 	ck_assert_int_eq(decide("t", "{}").verdict, GATE_HOLD);
 	ck_assert_uint_eq(fixture_hook(&f, "a")->counts[EXEC_HELD], 2);
-	assert_flood(rate, 1);
+	assert_flood(rate, 2);
+	ask_again(GATE_DUE, GATE_HOLD); /* before its turn */
+	assert_flood(rate, 2);
+	now += 3700 * NS_PER_S;
+	ask_again(GATE_DUE, GATE_RUN);
+	assert_flood(one, 1);
+	ask_again(GATE_RETRIED, GATE_HOLD); /* comes back by itself */
+	assert_flood(one, 1);
 	serve("\"once_after\":\"5s\"");
-	assert_flood(NULL, 0); /* counts of a rule that is gone */
+	assert_flood(one, 1); /* counts of a rule that is gone are not shown, but what waits is */
 	ck_assert_int_eq(decide("t", "{}").verdict, GATE_HOLD);
 	ck_assert_uint_ne(decide("t", "{}").recall_seq, 0);
 	assert_flood(once, 2);

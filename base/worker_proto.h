@@ -120,11 +120,18 @@ enum zygote_msg {
 /* A run's id modulo this is its place: of the runs under way no two share one. */
 #define RUN_PLACES (1u << 20)
 
+#define WORKER_HANDS 16 /* helper threads that can say for whom they work */
+
 /* Memory shared by a worker and the daemon, which looks at it when the worker died or had to be
- * killed: it tells whose fault that was, and who may run again.  Only the parts in use take up
- * memory. */
+ * killed: it tells whose fault that was, and who may run again.  And when the worker writes an
+ * event: it tells which run that is from.  Only the parts in use take up memory. */
 struct worker_page {
 	_Atomic uint32_t running; /* id of the run or check whose Lua is executed now; 0: none */
+	_Atomic uint32_t is_collecting; /* it collects garbage: files closed now may be another's */
+	struct worker_hand {
+		_Atomic uint32_t thread; /* its id; 0: the place is free */
+		_Atomic uint32_t run;    /* which it works for now */
+	} hands[WORKER_HANDS];
 	/* By place: the id of the last run there that did, or was about to do, what cannot be taken
 	 * back. */
 	_Atomic uint32_t touched[RUN_PLACES];

@@ -11,6 +11,7 @@
 #include "fsd/doors/fuse.h"
 #include "fsd/events/dispatcher.h"
 #include "fsd/events/events.h"
+#include "fsd/events/origin.h"
 #include "fsd/hooks/hooks.h"
 #include "fsd/master.h"
 #include "fsd/root/root.h"
@@ -147,11 +148,17 @@ state_for_run(void *arg, struct run *run, const struct state_request *req, store
 }
 
 static bool
-find_origin(void *arg, pid_t worker, uint32_t run, const struct event **ret_ev, unsigned *ret_depth)
+find_origin(
+	void *arg, const struct origin *origin, const struct event **ret_ev, unsigned *ret_depth)
 {
 	struct master *m = arg;
+	uint32_t run = origin->run;
 
-	return m->workers && workers_find_event(m->workers, worker, run, ret_ev, ret_depth);
+	if (!m->workers)
+		return false;
+	if (!run)
+		run = workers_run_of(m->workers, origin->worker, origin->thread);
+	return workers_find_event(m->workers, origin->worker, run, ret_ev, ret_depth);
 }
 
 void

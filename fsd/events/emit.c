@@ -204,7 +204,7 @@ set_causes(struct piece *p)
 	int code = 0;
 
 	if (!origin->worker || !events->origin ||
-		!events->origin(events->origin_arg, origin->worker, origin->run, &cause, &depth))
+		!events->origin(events->origin_arg, origin, &cause, &depth))
 		return 0;
 	for (size_t i = 0; i < p->batch.count && code == 0; i++)
 		code = event_set_cause(p->batch.events[i], cause, depth, &p->batch.err);

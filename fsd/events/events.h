@@ -16,6 +16,7 @@
 struct events;
 struct dispatcher;
 struct hooks;
+struct origin;
 
 struct tree;
 struct lane;
@@ -48,9 +49,9 @@ void events_set_dispatcher(struct events *events, struct dispatcher *dispatcher)
 void events_set_hooks(struct events *events, struct hooks *hooks);
 
 /* Who knows the event a run of a worker process works on (workers_find_event): it is the cause of
- * what that run, or a process it started, writes to events/emit. */
+ * what that run, or a process it started, writes to events/emit.  Asked while the writer waits. */
 typedef bool events_origin_fn(
-	void *arg, pid_t worker, uint32_t run, const struct event **ret_ev, unsigned *ret_depth);
+	void *arg, const struct origin *origin, const struct event **ret_ev, unsigned *ret_depth);
 void events_set_origins(struct events *events, events_origin_fn *origin, void *arg);
 
 /* How many of the newest ids `ls events` shows (config/events_window). */

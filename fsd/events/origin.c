@@ -4,6 +4,10 @@
  * (WORKER_RUN_ENV).  Reading it means two files of /proc, too much for every writer; but workers
  * and what they start stay in the session of the master, which one call tells.  A process that made
  * a session of its own, or took the mark out, hides where it comes from: its events have no cause.
+ *
+ * A worker has no mark, for it has many runs.  Which of them a thread of it writes for stands in
+ * the page it shares with us (workers_run_of), and is true as long as the thread waits for the
+ * answer.
  */
 #include "fsd/events/origin.h"
 
@@ -73,5 +77,6 @@ origin_read(pid_t pid, struct origin *ret_origin)
 	read_proc(pid, "status", &status); /* a worker bears no mark; pid may be a thread of it */
 	line = strstr(sbuf_str(&status), "\nTgid:");
 	if (line)
-		ret_origin->worker = (pid_t)strtol(line + strlen("\nTgid:"), NULL, 10);
+		*ret_origin = (struct origin){
+			.worker = (pid_t)strtol(line + strlen("\nTgid:"), NULL, 10), .thread = pid};
 }

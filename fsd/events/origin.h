@@ -10,7 +10,8 @@
 
 struct origin {
 	pid_t worker; /* 0: no worker of anybody's */
-	uint32_t run; /* as the worker counts them; 0: one of those it has */
+	pid_t thread; /* of the worker, when it writes itself */
+	uint32_t run; /* as the worker counts them; 0: it writes itself, for one of those it has */
 };
 
 /* Whether the process may come from a worker; one system call. */

@@ -364,6 +364,30 @@ is_of(const struct slot *slot, pid_t worker)
 	return w && (w->pid == worker || w->pid == 0) && slot->run && !slot->run->is_dry;
 }
 
+/* Lua is executed by the thread that gave the process its id. */
+static uint32_t
+run_on(const struct worker_page *page, pid_t worker, pid_t thread)
+{
+	if (thread == worker)
+		return page->is_collecting ? 0 : page->running;
+	for (int i = 0; i < WORKER_HANDS; i++)
+		if (page->hands[i].thread == (uint32_t)thread)
+			return page->hands[i].run;
+	return 0;
+}
+
+uint32_t
+workers_run_of(const struct workers *w, pid_t worker, pid_t thread)
+{
+	for (uint32_t i = 0; i < w->slots.cap; i++) {
+		const struct slot *slot = &w->slots.at[i];
+
+		if (is_of(slot, worker) && slot->worker->page && slot->worker->pid == worker)
+			return run_on(slot->worker->page, worker, thread);
+	}
+	return 0;
+}
+
 bool
 workers_find_event(struct workers *w, pid_t worker, uint32_t run, const struct event **ret_ev,
 	unsigned *ret_depth)

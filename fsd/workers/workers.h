@@ -79,6 +79,10 @@ unsigned workers_limit(const struct workers *w);
 unsigned workers_busy(const struct workers *w);      /* invocations now */
 unsigned workers_processes(const struct workers *w); /* worker processes now */
 
+/* The run for which a thread of a worker works just now; 0: not known.  Ask while the thread waits
+ * for us. */
+uint32_t workers_run_of(const struct workers *w, pid_t worker, pid_t thread);
+
 /* The event that a run of a worker process works on, borrowed; run 0: any it has.  NULL when it is
  * not clear which; *ret_depth is then the depth of the deepest it may be.  Returns false when there
  * is no such run. */

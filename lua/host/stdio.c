@@ -301,6 +301,32 @@ add_stream(lua_State *L, const char *name)
 	lua_setfield(L, -2, name);
 }
 
+/* A file that nobody closed is closed while someone else's Lua may be running. */
+static int
+collect_file(lua_State *L)
+{
+	const struct invocation *inv = invocation_of(L);
+	struct worker_page *page = inv ? inv->worker->page : NULL;
+
+	if (page)
+		page->is_collecting = 1;
+	lua_pushvalue(L, lua_upvalueindex(1)); /* Lua's own, which raises nothing: it is closef */
+	lua_pushvalue(L, 1);
+	lua_call(L, 1, 0);
+	if (page)
+		page->is_collecting = 0;
+	return 0;
+}
+
+/* The metatable of files is on top. */
+static void
+wrap_collecting(lua_State *L)
+{
+	lua_getfield(L, -1, "__gc");
+	lua_pushcclosure(L, collect_file, 1);
+	lua_setfield(L, -2, "__gc");
+}
+
 int
 sandbox_open_io(lua_State *L)
 {
@@ -328,6 +354,7 @@ sandbox_open_io(lua_State *L)
 	lua_setfield(L, -2, "lines");
 
 	luaL_getmetatable(L, LUA_FILEHANDLE);
+	wrap_collecting(L);
 	lua_pushboolean(L, 0);
 	lua_setfield(L, -2, "__metatable");
 	lua_pop(L, 1);

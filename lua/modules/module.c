@@ -148,8 +148,10 @@ static void
 on_work(uv_work_t *req)
 {
 	struct work *work = req->data;
+	int place = hand_begin(&work->hand);
 
 	work->run(work);
+	hand_end(&work->hand, place);
 }
 
 static void
@@ -173,6 +175,7 @@ work_wait(lua_State *L, struct work *work)
 		return results;
 	}
 	work->req.data = work;
+	work->hand = hand_of(L);
 	if (uv_queue_work(host_loop(L), &work->req, on_work, on_work_done) != 0) {
 		await_abandon(&work->await);
 		return luaL_error(L, "no thread for file work");

@@ -3,6 +3,7 @@
 #define SLOTH_LUA_MODULE_H
 
 #include "base/sbuf.h"
+#include "lua/host/hands.h"
 #include "lua/host/host.h"
 
 /* A buffer that Lua owns: pushed as a userdata, released when it is collected, so that a raise
@@ -29,6 +30,7 @@ void module_add_value(lua_State *L, struct sbuf *out, int idx);
 struct work {
 	struct await await;             /* first */
 	uv_work_t req;                  /* the helper's */
+	struct hand hand;               /* whose work it is */
 	void (*run)(struct work *work); /* pool thread; no Lua */
 	int (*results)(
 		lua_State *L, struct work *work); /* push results, return their number; may raise */

@@ -89,3 +89,28 @@ last() {
 	timeout 100 cat "$MNT/events/$id/wait"
 	[ ! -e "$MNT/events/$id/cause" ]
 }
+
+# The runs wait for each other, so that those of one worker have their writes under way together.
+@test "of many runs in one worker each is the cause of what it writes itself" {
+	local ids=() i kind made
+	add_hook writer <<-'LUA'
+		local dir = env.get("SLOTH_RUNNER_MOUNT")
+		return { event_type = "want.x", concurrency = 12, execute = function(event)
+		  local line = json.encode({type = "made.x", id = "by-" .. event.data.n, data = {n = event.data.n}}) .. "\n"
+		  while not file.exists(event.data.go) do sleep("10ms") end
+		  if event.data.n % 2 == 0 then
+		    return file.write(dir .. "/events/emit", line)
+		  end
+		  local f = assert(io.open(dir .. "/events/emit", "w"))
+		  f:write(line)
+		  return f:close()
+		end }
+	LUA
+	for i in $(seq 12); do ids[i]=$(emit "{\"type\":\"want.x\",\"data\":{\"n\":$i,\"go\":\"$BATS_TEST_TMPDIR/go\"}}"); done
+	wait_for 10 'grep -qx "sloth_workers_busy 12" "$MNT/metrics"'
+	touch "$BATS_TEST_TMPDIR/go"
+	for i in $(seq 12); do
+		[ "$(timeout 100 cat "$MNT/events/${ids[i]}/wait")" = completed ]
+		[ "$(readlink "$MNT/events/by-$i/cause")" = "../${ids[i]}" ] || { echo "by-$i: $(readlink "$MNT/events/by-$i/cause"), not ${ids[i]}"; return 1; }
+	done
+}

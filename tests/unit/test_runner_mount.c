@@ -299,10 +299,8 @@ START_TEST(test_executions)
 
 	ck_assert_int_eq(executions_read(&mnt, hook, 1, true, &failed, &counts, &err), 0);
 	ck_assert_str_eq(json_text(json_array_get(failed, 0), "timestamp"), "4");
+	ck_assert_uint_eq(counts.shown, 1);
 	ck_assert_uint_eq(counts.left_out, 1);
-	json_decref(failed);
-	ck_assert_int_eq(executions_read(&mnt, hook, 0, false, &failed, &counts, &err), 0);
-	ck_assert_uint_eq(counts.left_out, 4);
 }
 END_TEST
 

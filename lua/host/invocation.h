@@ -104,7 +104,7 @@ void meta_take(struct invocation *inv); /* meta.c */
 int meta_take_rules(lua_State *L, json_t *meta, struct err *err) MUST_USE; /* meta_rules.c */
 /* The names of those fields, from 0 on; NULL behind the last. */
 const char *meta_rule_name(size_t i);
-/* How a message names the key of a table at the index: 'name', [3]. */
+/* How a message names the key of a table at the index: 'name', [3].  meta_rules.c */
 #define META_KEY_BYTES 64
 void meta_key_text(lua_State *L, int index, char text[META_KEY_BYTES]);
 

@@ -140,19 +140,6 @@ take_fields(lua_State *L, json_t *meta, struct err *err)
 
 /* ---- names ---------------------------------------------------------------------------------- */
 
-void
-meta_key_text(lua_State *L, int index, char text[META_KEY_BYTES])
-{
-	const char *name = lua_type(L, index) == LUA_TSTRING ? lua_tostring(L, index) : NULL;
-
-	if (lua_isinteger(L, index))
-		(void)snprintf(text, META_KEY_BYTES, "[%lld]", (long long)lua_tointeger(L, index));
-	else if (name && name[strcspn(name, "\n\r")] == '\0')
-		(void)snprintf(text, META_KEY_BYTES, "'%.40s'", name); /* cut is accepted */
-	else
-		(void)snprintf(text, META_KEY_BYTES, "of another kind");
-}
-
 /* From 0 on; NULL behind the last. */
 static const char *
 known_field(size_t i)

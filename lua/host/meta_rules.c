@@ -46,6 +46,19 @@ static const struct form {
 	{"replay", {{0}}},
 };
 
+void
+meta_key_text(lua_State *L, int index, char text[META_KEY_BYTES])
+{
+	const char *name = lua_type(L, index) == LUA_TSTRING ? lua_tostring(L, index) : NULL;
+
+	if (lua_isinteger(L, index))
+		(void)snprintf(text, META_KEY_BYTES, "[%lld]", (long long)lua_tointeger(L, index));
+	else if (name && name[strcspn(name, "\n\r")] == '\0')
+		(void)snprintf(text, META_KEY_BYTES, "'%.40s'", name); /* cut is accepted */
+	else
+		(void)snprintf(text, META_KEY_BYTES, "of another kind");
+}
+
 /* Append the value on top of the stack; false when it is none that has a text of one line. */
 static bool
 add_scalar(lua_State *L, struct sbuf *out)

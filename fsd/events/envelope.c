@@ -9,8 +9,8 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/nearest.h"
-#include "fsd/events/events.h"
 #include "fsd/events/json_check.h"
+#include "fsd/events/types.h"
 
 #include <stdlib.h>
 #include <string.h>

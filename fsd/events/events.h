@@ -98,15 +98,6 @@ void events_accept(struct events *events, struct event **list, size_t count, sto
 /* The sequence number the next accepted event gets: hooks use it as an interval's start. */
 uint64_t events_next_seq(const struct events *events);
 
-/* Whether text may be an event type: `category.action`, 1 to 128 of [a-z0-9_.-] in dotted parts, or
- * a single word.  Returns 0 or -EINVAL with a sentence. */
-int event_type_check(const char *type, size_t len, struct err *err);
-/* Whether text may be a pattern of types: a type in which * stands for any characters.  Returns 0
- * or -EINVAL with a sentence, which names the known type that was probably meant. */
-int event_pattern_check(const char *pattern, size_t len, struct err *err);
-/* Whether a pattern (task.*, *) matches a type. */
-bool event_type_match(const char *pattern, const char *type);
-
 /* ---- what the dispatcher tells (feed.c) --------------------------------------------------------
  */
 

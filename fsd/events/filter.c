@@ -3,7 +3,7 @@
 
 #include "base/mem.h"
 #include "fsd/events/envelope.h"
-#include "fsd/events/events.h"
+#include "fsd/events/types.h"
 
 #include <stdlib.h>
 #include <string.h>

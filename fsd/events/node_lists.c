@@ -7,6 +7,7 @@
 #include "fsd/events/dispatcher.h"
 #include "fsd/events/envelope.h"
 #include "fsd/events/room.h"
+#include "fsd/events/types.h"
 #include "fsd/events/view.h"
 #include "fsd/tree/room.h"
 #include "handlers.h"

@@ -8,7 +8,6 @@
 #include "fsd/events/types.h"
 
 #include "base/nearest.h"
-#include "fsd/events/events.h"
 #include "fsd/tree/room.h"
 #include "handlers.h"
 

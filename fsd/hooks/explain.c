@@ -10,7 +10,7 @@
 #include "base/auto.h"
 #include "base/clock.h"
 #include "base/mem.h"
-#include "fsd/events/events.h"
+#include "fsd/events/types.h"
 
 #include <string.h>
 

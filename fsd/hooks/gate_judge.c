@@ -19,7 +19,7 @@
 #include "base/auto.h"
 #include "base/mem.h"
 #include "base/units.h"
-#include "fsd/events/events.h"
+#include "fsd/events/types.h"
 
 #include <stdarg.h>
 #include <stdio.h>

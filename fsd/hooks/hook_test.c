@@ -14,7 +14,7 @@
 #include "base/auto.h"
 #include "base/clock.h"
 #include "base/mem.h"
-#include "fsd/events/events.h"
+#include "fsd/events/types.h"
 #include "fsd/tree/room.h"
 #include "fsd/workers/workers.h"
 #include "handlers.h"

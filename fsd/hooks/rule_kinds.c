@@ -11,7 +11,7 @@
 #include "base/conditions.h"
 #include "base/mem.h"
 #include "base/units.h"
-#include "fsd/events/events.h"
+#include "fsd/events/types.h"
 #include "fsd/hooks/rule_words.h"
 
 #include <string.h>

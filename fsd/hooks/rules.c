@@ -9,7 +9,7 @@
 #include "base/auto.h"
 #include "base/json_path.h"
 #include "base/mem.h"
-#include "fsd/events/events.h"
+#include "fsd/events/types.h"
 #include "fsd/hooks/rule_kinds.h"
 #include "fsd/store/records.h"
 

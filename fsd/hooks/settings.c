@@ -13,7 +13,7 @@
 #include "base/mem.h"
 #include "base/nearest.h"
 #include "base/units.h"
-#include "fsd/events/events.h"
+#include "fsd/events/types.h"
 
 #include <assert.h>
 #include <ctype.h>

@@ -14,7 +14,7 @@
 #include "base/auto.h"
 #include "base/mem.h"
 #include "base/sbuf.h"
-#include "fsd/events/events.h"
+#include "fsd/events/types.h"
 
 #include <assert.h>
 #include <inttypes.h>

@@ -97,7 +97,7 @@ memory_text(const struct invocation *inv)
 {
 	uint64_t cap = inv->state->cap_bytes;
 
-	return mem_printf("out of memory (%llu MB limit of config/hook_memory)",
+	return mem_printf("out of memory (%llu MB, by its `memory` or config/hook_memory)",
 		(unsigned long long)((cap + (1 << 20) - 1) >> 20));
 }
 

@@ -148,7 +148,8 @@ runs_out_of_memory(const char *body)
 	struct outcome o = rig_do_with(&rig, source, RIG_TIMEOUT_MS, MEMORY);
 
 	ck_assert_msg(o.result == RUN_FAILED, "%s: result %u", body, o.result);
-	ck_assert_msg(strcmp(o.error, "out of memory (8 MB limit of config/hook_memory)") == 0,
+	ck_assert_msg(
+		strcmp(o.error, "out of memory (8 MB, by its `memory` or config/hook_memory)") == 0,
 		"%s: %s", body, o.error);
 	outcome_fini(&o);
 	free(source);

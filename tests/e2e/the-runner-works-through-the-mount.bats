@@ -258,6 +258,15 @@ json() { jq -er "$1" <<<"$output"; }
 	[ "$status" -eq 1 ]
 }
 
+@test "numbers are printed as they were written" {
+	start_fsd
+	local number
+	for number in 0.06 1234.567 1e300 -0.5 0.30000000000000004; do
+		sloth-runner events emit custom.x "{\"n\":$number}" --id "n$number"
+		sloth-runner events get "n$number" | grep -qE "^ +\"n\": $number$" || { sloth-runner events get "n$number"; return 1; }
+	done
+}
+
 @test "a failed hook fails the wait" {
 	start_fsd
 	sloth-runner hook add plain --script "$SCRIPTS/plain.lua" --event custom.x

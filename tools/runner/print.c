@@ -13,6 +13,9 @@
 #include <string.h>
 #include <unistd.h>
 
+#define SHORT_DIGITS 15
+#define EXACT_DIGITS 17
+
 struct table {
 	struct libscols_table *scols;
 	size_t columns;
@@ -25,11 +28,37 @@ print_is_json(const struct args *args)
 	return !strcmp(args_str(args, "output"), "json");
 }
 
+/* Whether its numbers are the same again when they are written with so many digits. */
+static bool
+reads_back(const json_t *json, int digits)
+{
+	char text[64];
+	const char *key;
+	json_t *member;
+	size_t i;
+
+	if (json_is_real(json)) {
+		(void)snprintf(text, sizeof(text), "%.*g", digits, json_real_value(json));
+		return strtod(text, NULL) == json_real_value(json);
+	}
+	json_array_foreach (json, i, member)
+		if (!reads_back(member, digits))
+			return false;
+	json_object_foreach ((json_t *)json, key, member)
+		if (!reads_back(member, digits))
+			return false;
+	return true;
+}
+
 void
 print_json(const json_t *json)
 {
+	/* 0.06 and not 0.059999999999999998, unless that is what somebody's data says */
+	size_t digits = reads_back(json, SHORT_DIGITS) ? SHORT_DIGITS : EXACT_DIGITS;
+
 	/* A full disk or a closed pipe shows when main flushes. */
-	(void)json_dumpf(json, stdout, JSON_INDENT(2) | JSON_ENCODE_ANY);
+	(void)json_dumpf(
+		json, stdout, JSON_INDENT(2) | JSON_ENCODE_ANY | JSON_REAL_PRECISION(digits));
 	(void)fputc('\n', stdout);
 }
 

@@ -19,15 +19,16 @@ static int
 read_source(const char *path, struct script *s)
 {
 	FILE *f = fopen(path, "re");
+	int code;
 
 	if (!f)
 		return -1;
 	s->source = NEW_N(char, SOURCE_MAX + 2);
 	s->source_len = fread(s->source, 1, SOURCE_MAX + 1, f);
+	code = ferror(f) ? errno : s->source_len > SOURCE_MAX ? EFBIG : 0;
 	(void)fclose(f);
-	if (s->source_len > SOURCE_MAX)
-		errno = EFBIG;
-	return s->source_len > SOURCE_MAX ? -1 : 0;
+	errno = code;
+	return code ? -1 : 0;
 }
 
 static bool

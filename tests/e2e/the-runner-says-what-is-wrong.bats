@@ -76,6 +76,31 @@ refused() {
 	refused 2 "--mock-data is not JSON: line 1, column 1:" sloth-runner hook test ok --mock-data '{'
 }
 
+@test "a word that is nearly one is told which" {
+	sloth-runner hook add "$BATS_TEST_TMPDIR/ok.lua"
+	refused 2 "unknown flag '--limt'; did you mean '--limit'?" sloth-runner hook why ok --limt=3
+	refused 2 "unknown flag '--scrpt'; did you mean '--script'?" sloth-runner hook add x --scrpt y
+	refused 2 "unknown flag '-q' (see 'sloth-runner hook why --help')" sloth-runner hook why ok -q
+	refused 1 "hook 'okk' is not registered; did you mean 'ok'?" sloth-runner hook get okk
+	refused 1 "hook 'nothing' is not registered (sloth-runner hook list)" sloth-runner hook get nothing
+	run -0 --separate-stderr sloth-runner hook list --event task.faild
+	[[ $stderr == "warning: no known event type is 'task.faild'; did you mean 'task.failed'?"* ]]
+	[[ $output == "No hooks of that kind."* ]]
+}
+
+@test "what is said twice, or says nothing, is no data and no event" {
+	refused 2 "'a' is given twice" sloth-runner events emit custom.x a=1 b=2 a=3
+	for event in '' , ' , '; do
+		refused 2 "--event names no event" sloth-runner hook add "$BATS_TEST_TMPDIR/ok.lua" --event "$event"
+	done
+	[ ! -e "$MNT/hooks/ok.lua" ]
+	run -1 sloth-runner hook check "$BATS_TEST_TMPDIR"
+	[ "$output" = "$BATS_TEST_TMPDIR:1: cannot be read: Is a directory" ]
+	sloth-runner hook add "$BATS_TEST_TMPDIR/ok.lua"
+	sloth-runner hook remove ok -y
+	[ ! -e "$MNT/hooks/ok.lua" ]
+}
+
 @test "the hint for a missing stack can be pasted as it is" {
 	local hint
 	refused 1 "make it: mkdir $MNT/stacks/prod" sloth-runner hook add "$BATS_TEST_TMPDIR/ok.lua" --stack prod

@@ -9,6 +9,7 @@
  */
 #include "tools/runner/args.h"
 
+#include "base/auto.h"
 #include "base/mem.h"
 #include "base/nearest.h"
 #include "base/units.h"
@@ -168,8 +169,16 @@ flag_find(const struct args *args, const char *name, size_t len, char letter)
 static int
 flag_unknown(const struct args *args, const char *text, int len, struct err *err)
 {
+	AUTO(free) char *word = mem_strndup(text, (size_t)len);
+	struct nearest nearest = {.word = word + strspn(word, "-")};
 	char path[PATH_LEN_MAX];
 
+	for (size_t i = args->depth; i-- > 0 && len > 2;)
+		for (const struct flag *f = args->path[i]->flags; f && f->name; f++)
+			nearest_offer(&nearest, f->name);
+	if (nearest.name)
+		return err_set(
+			err, EINVAL, "unknown flag '%s'; did you mean '--%s'?", word, nearest.name);
 	args_path_text(args, path, sizeof(path));
 	return err_set(err, EINVAL, "unknown flag '%.*s' (see '%s --help')", len, text, path);
 }

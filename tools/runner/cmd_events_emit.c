@@ -49,6 +49,19 @@ add_word(struct sbuf *out, const char *word, struct err *err)
 	return 0;
 }
 
+/* Whether an earlier word has the name of the nth. */
+static bool
+is_again(const struct args *args, size_t n)
+{
+	const char *word = args_word(args, n);
+	size_t len = strcspn(word, "=") + 1;
+
+	for (size_t i = 1; i < n; i++)
+		if (!strncmp(args_word(args, i), word, len))
+			return true;
+	return false;
+}
+
 /* Append the payload: --data, one JSON word, or key=value words. */
 static int
 add_data(const struct args *args, struct sbuf *out, struct err *err)
@@ -70,6 +83,9 @@ add_data(const struct args *args, struct sbuf *out, struct err *err)
 	for (size_t i = 1; i < args->word_count; i++) {
 		if (i > 1)
 			sbuf_addc(out, ',');
+		if (is_again(args, i))
+			return err_set(err, EINVAL, "'%.*s' is given twice",
+				(int)strcspn(args_word(args, i), "="), args_word(args, i));
 		if (add_word(out, args_word(args, i), err) < 0)
 			return -EINVAL;
 	}

@@ -118,8 +118,12 @@ add_run(const struct args *args, struct err *err)
 	AUTO(free) char *name = args_str(args, "script") ? mem_strdup(args_word(args, 0))
 							 : stem(args_word(args, 0));
 	const char *file = NULL;
+	const char *event = args_str(args, "event");
 	int result = choose(args, &file, err);
 
+	if (!result && event && !event[strspn(event, ", \t\n")])
+		result = err_set(err, EINVAL,
+			"--event names no event: give a type such as task.failed, or leave it out");
 	if (!result)
 		result = placing_find(
 			args, name, args_str(args, "stack"), args_bool(args, "force"), &p, err);

@@ -2,6 +2,7 @@
 #include "tools/runner/commands.h"
 
 #include "base/auto.h"
+#include "tools/runner/event_types.h"
 #include "tools/runner/executions.h"
 #include "tools/runner/hook.h"
 #include "tools/runner/print.h"
@@ -84,6 +85,8 @@ list_run(const struct args *args, struct err *err)
 			args->given_count ? " of that kind" : "");
 	else
 		print_table(hooks);
+	if (!json_array_size(hooks) && args_str(args, "event"))
+		return event_types_warn_one(&mount, args_str(args, "event"), err);
 	return EXIT_OK;
 }
 

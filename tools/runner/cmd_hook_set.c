@@ -89,7 +89,7 @@ remove_run(const struct args *args, struct err *err)
 		result = hook_read(&mount, args_word(args, 0), &hook, err);
 	if (result)
 		return result;
-	result = args_bool(args, "force") ? 1 : confirm(hook, err);
+	result = args_bool(args, "force") || args_bool(args, "yes") ? 1 : confirm(hook, err);
 	if (result < 0)
 		return result;
 	if (!result) {
@@ -103,7 +103,8 @@ remove_run(const struct args *args, struct err *err)
 }
 
 static const struct flag remove_flags[] = {
-	{.name = "force", .also = "yes", .letter = 'f', .kind = FLAG_BOOL, .help = "do not ask"},
+	{.name = "force", .letter = 'f', .kind = FLAG_BOOL, .help = "do not ask"},
+	{.name = "yes", .letter = 'y', .kind = FLAG_BOOL, .help = "the same"},
 	{0},
 };
 

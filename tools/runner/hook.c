@@ -6,6 +6,7 @@
 
 #include "base/auto.h"
 #include "base/mem.h"
+#include "base/nearest.h"
 
 #include <dirent.h>
 #include <stdlib.h>
@@ -138,6 +139,21 @@ fit(const json_t *hook, const char *name, size_t name_len, const char *stack)
 	return is_own ? 3 : 2;
 }
 
+static int
+unknown_hook(const json_t *hooks, const char *text, struct err *err)
+{
+	struct nearest nearest = {.word = text};
+	json_t *hook;
+	size_t i;
+
+	json_array_foreach (hooks, i, hook)
+		nearest_offer(&nearest, json_text(hook, strchr(text, '@') ? "label" : "name"));
+	if (nearest.name)
+		return err_set(err, ENOENT, "hook '%s' is not registered; did you mean '%s'?", text,
+			nearest.name);
+	return err_set(err, ENOENT, "hook '%s' is not registered (sloth-runner hook list)", text);
+}
+
 int
 hook_pick(const json_t *hooks, const char *text, json_t **ret_hook, struct err *err)
 {
@@ -158,8 +174,7 @@ hook_pick(const json_t *hooks, const char *text, json_t **ret_hook, struct err *
 		}
 	}
 	if (!best)
-		return err_set(
-			err, ENOENT, "hook '%s' is not registered (sloth-runner hook list)", text);
+		return unknown_hook(hooks, text, err);
 	if (is_tie)
 		return err_set(
 			err, EEXIST, "several stacks have a hook '%s': say %s@STACK", text, text);

@@ -108,8 +108,9 @@ run_fusermount(const char *path)
 	return WIFEXITED(status) && WEXITSTATUS(status) == 0 ? 0 : -EPERM;
 }
 
-int
-mountpoint_detach(const char *path)
+/* Whatever is mounted there: now for new callers, later for those inside. */
+static int
+detach(const char *path)
 {
 	if (umount2(path, MNT_DETACH | UMOUNT_NOFOLLOW) == 0)
 		return 0;
@@ -172,7 +173,7 @@ clear_mount(const char *path, struct err *err)
 			"with "
 			"--mount or SLOTH_RUNNER_MOUNT",
 			path);
-	rc = mountpoint_detach(path);
+	rc = detach(path);
 	if (rc < 0)
 		return err_set(err, -rc,
 			"%s: the mount of a master that died cannot be detached: %s; try "

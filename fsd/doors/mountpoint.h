@@ -13,8 +13,4 @@ int mountpoint_prepare(const char *path, struct err *err) MUST_USE;
  * nothing is mounted.  Takes: fd. */
 void mountpoint_seal(int fd);
 
-/* Detach whatever is mounted there, now for new callers, later for those inside.  Blocks: briefly.
- * Returns 0 or -errno. */
-int mountpoint_detach(const char *path);
-
 #endif

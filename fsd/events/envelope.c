@@ -97,8 +97,9 @@ envelope_name_ok(const char *text, size_t len)
 	return true;
 }
 
-bool
-envelope_name_taken(const char *name)
+/* By a file of events/ (emit, stream, ...). */
+static bool
+is_taken(const char *name)
 {
 	static const char *const taken[] = {"emit", "stream", "log", "log.d", "query", "latest",
 		"types", "queue", "by-status", "by-type", "cleanup", "replay"};
@@ -135,7 +136,7 @@ check_id(const char *text, size_t len, struct err *err)
 		return err_set(err, EINVAL,
 			"id '%.80s' must be 1 to %d of A-Z a-z 0-9 . _ - without a leading dot",
 			text, EVENT_ID_MAX);
-	if (envelope_name_taken(text))
+	if (is_taken(text))
 		return err_set(err, EINVAL, "id '%s' is the name of a file of events/", text);
 	return 0;
 }

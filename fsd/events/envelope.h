@@ -36,8 +36,6 @@ int envelope_set(struct event *ev, int field, const char *text, size_t len,
 /* Whether text may be a sender's id or a stack's name: 1 to 64 of [A-Za-z0-9._-], no leading dot.
  */
 bool envelope_name_ok(const char *text, size_t len);
-/* Whether the name is taken by a file of events/ (emit, stream, ...). */
-bool envelope_name_taken(const char *name);
 
 /* Whether text is a severity: 0, or -EINVAL with a sentence that names them. */
 int envelope_severity_check(const char *text, struct err *err) MUST_USE;

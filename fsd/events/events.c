@@ -160,7 +160,8 @@ hand_on(struct events *events, struct event *ev)
 	events->figures.accepted++;
 	events->newest_seq = ev->seq;
 	step_accepted(events->steps, ev);
-	events_on_accepted(events, ev);
+	nodes_added(events, ev);
+	feed_accepted(events->feed, ev);
 	if (events->dispatcher)
 		dispatcher_add(events->dispatcher, ev);
 }
@@ -351,13 +352,6 @@ events_emit(struct events *events, const struct emit *e, store_text_fn *done, vo
 }
 
 /* ---- what the dispatcher tells --------------------------------------------------------------- */
-
-void
-events_on_accepted(struct events *events, struct event *ev)
-{
-	nodes_added(events, ev);
-	feed_accepted(events->feed, ev);
-}
 
 void
 events_on_final(struct events *events, struct event *ev, const struct execution_list *executions)

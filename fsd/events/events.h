@@ -101,9 +101,8 @@ uint64_t events_next_seq(const struct events *events);
 /* ---- what the dispatcher tells (feed.c) --------------------------------------------------------
  */
 
-/* All after the commit that made it so. */
-void events_on_accepted(struct events *events, struct event *ev);
-/* All that is open of the event is held, and the dispatcher lets go of it for now. */
+/* After the commit that made it so: all that is open of the event is held, and the dispatcher lets
+ * go of it for now; or it is final. */
 void events_on_parked(
 	struct events *events, struct event *ev, const struct execution_list *executions);
 void events_on_final(

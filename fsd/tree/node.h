@@ -203,7 +203,4 @@ int help_lookup(struct treq *req) MUST_USE;
 /* Now, in ns since 1970. */
 int64_t tree_now_ns(void);
 
-/* End a request that is not parked, or is parked and answered now. */
-void tree_finish(struct treq *req, int code);
-
 #endif

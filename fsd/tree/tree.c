@@ -140,8 +140,9 @@ tree_report(struct tree *tree, uid_t uid, const char *path, const char *op, cons
 		tree->refusal(tree->refusal_arg, &(struct tree_cred){.uid = uid}, path, op, err);
 }
 
-void
-tree_finish(struct treq *req, int code)
+/* End a request that is not parked, or is parked and answered now. */
+static void
+finish(struct treq *req, int code)
 {
 	const struct op_rule *rule = &rules[req->op];
 
@@ -175,7 +176,7 @@ tree_submit(struct tree *tree, struct treq *req)
 	tree->outstanding++;
 	code = dispatch(req);
 	if (code != TREE_PARKED)
-		tree_finish(req, code);
+		finish(req, code);
 }
 
 void
@@ -187,7 +188,7 @@ treq_reply(struct treq *req, int code, const struct err *err)
 	req->cancel = NULL;
 	if (req->after)
 		code = req->after(req, code);
-	tree_finish(req, code);
+	finish(req, code);
 }
 
 void

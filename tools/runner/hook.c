@@ -154,8 +154,9 @@ unknown_hook(const json_t *hooks, const char *text, struct err *err)
 	return err_set(err, ENOENT, "hook '%s' is not registered (sloth-runner hook list)", text);
 }
 
-int
-hook_pick(const json_t *hooks, const char *text, json_t **ret_hook, struct err *err)
+/* Borrowed from hooks. */
+static int
+pick(const json_t *hooks, const char *text, json_t **ret_hook, struct err *err)
 {
 	const char *at = strchr(text, '@');
 	size_t name_len = at ? (size_t)(at - text) : strlen(text);
@@ -190,7 +191,7 @@ hook_read(const struct mount *mount, const char *text, json_t **ret_hook, struct
 	int result = hooks_read(mount, &hooks, err);
 
 	if (!result)
-		result = hook_pick(hooks, text, &hook, err);
+		result = pick(hooks, text, &hook, err);
 	if (!result)
 		*ret_hook = json_incref(hook);
 	return result;

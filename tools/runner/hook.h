@@ -24,9 +24,6 @@ int hooks_read(const struct mount *mount, json_t **ret_hooks, struct err *err) M
 int hook_read(
 	const struct mount *mount, const char *text, json_t **ret_hook, struct err *err) MUST_USE;
 
-/* The same among facts already read.  Borrowed from hooks. */
-int hook_pick(const json_t *hooks, const char *text, json_t **ret_hook, struct err *err) MUST_USE;
-
 /* A path of one hook.  Returns owned. */
 char *hook_place(const struct mount *mount, enum place place, const json_t *hook);
 

@@ -372,42 +372,25 @@ names_fini(struct names *names)
 }
 
 int
-mount_each(const struct mount *mount, const char *path, unsigned char type, mount_name_fn *fn,
-	void *arg, struct err *err)
+mount_list(const struct mount *mount, const char *path, unsigned char type, struct names *ret_names,
+	struct err *err)
 {
+	AUTO(names) struct names names = {0};
 	struct dirent *entry;
 	DIR *dir;
-	int code, result = 0;
+	int code;
 
 	trace(mount, "list", path);
 	dir = opendir(path);
 	if (!dir)
 		return fail("list", path, errno, err);
-	while (!result && (errno = 0, entry = readdir(dir)))
+	while ((errno = 0, entry = readdir(dir)))
 		if (entry->d_name[0] != '.' && (!type || entry->d_type == type))
-			result = fn(arg, entry->d_name, err);
+			names_add(&names, entry->d_name);
 	code = errno;
 	(void)closedir(dir); /* only read from */
-	return !result && code ? fail("list", path, code, err) : result;
-}
-
-static int
-add_to_names(void *arg, const char *name, struct err *err)
-{
-	(void)err;
-	names_add(arg, name);
-	return 0;
-}
-
-int
-mount_list(const struct mount *mount, const char *path, unsigned char type, struct names *ret_names,
-	struct err *err)
-{
-	AUTO(names) struct names names = {0};
-	int result = mount_each(mount, path, type, add_to_names, &names, err);
-
-	if (result < 0)
-		return result;
+	if (code)
+		return fail("list", path, code, err);
 	*ret_names = names;
 	names = (struct names){0};
 	return 0;

@@ -116,14 +116,7 @@ names_auto(struct names *names)
 	names_fini(names);
 }
 
-/* Call fn for each name as it is read, so that a directory of any size takes no memory; fn may
- * remove the name.  type: DT_DIR, DT_LNK, or 0 for all.  Ends with the first result of fn that is
- * not 0. */
-typedef int mount_name_fn(void *arg, const char *name, struct err *err);
-int mount_each(const struct mount *mount, const char *path, unsigned char type, mount_name_fn *fn,
-	void *arg, struct err *err) MUST_USE;
-
-/* The same as a list. */
+/* The names in a directory.  type: DT_DIR, DT_LNK, or 0 for all. */
 int mount_list(const struct mount *mount, const char *path, unsigned char type,
 	struct names *ret_names, struct err *err) MUST_USE;
 

@@ -38,12 +38,6 @@ check_name(const char *what, const char *name, struct err *err)
 		name, what);
 }
 
-int
-placing_check_name(const char *name, struct err *err)
-{
-	return check_name("a hook", name, err);
-}
-
 static int
 stack_missing(const struct placing *p, struct err *err)
 {
@@ -77,7 +71,7 @@ placing_find(const struct args *args, const char *name, const char *stack, bool 
 	struct placing *ret_placing, struct err *err)
 {
 	struct placing p = {.stack = stack ? stack : "", .name = mem_strdup(name)};
-	int result = placing_check_name(name, err);
+	int result = check_name("a hook", name, err);
 
 	if (!result && *p.stack)
 		result = check_name("a stack", p.stack, err);

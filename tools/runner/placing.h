@@ -25,9 +25,6 @@ placing_auto(struct placing *p)
 	placing_fini(p);
 }
 
-/* Whether a hook may have this name.  Returns 0 or -EINVAL. */
-int placing_check_name(const char *name, struct err *err) MUST_USE;
-
 /* Put the script there and wait until the master has judged it: status is what the hook's status
  * says then, for placing_judge.  After a failure nothing is there. */
 int placing_install(const struct placing *p, const struct sbuf *script, struct sbuf *status,

@@ -62,8 +62,8 @@ print_json(const json_t *json)
 	(void)fputc('\n', stdout);
 }
 
-bool
-print_has_colours(void)
+static bool
+has_colours(void)
 {
 	const char *no = getenv("NO_COLOR");
 
@@ -106,7 +106,7 @@ table_new(const char *const *heads, int status)
 	table->status = status;
 	table->scols = scols_new_table();
 	assert(table->scols); /* out of memory */
-	(void)scols_table_enable_colors(table->scols, print_has_colours());
+	(void)scols_table_enable_colors(table->scols, has_colours());
 	(void)scols_table_set_column_separator(table->scols, "  ");
 	if (!is_terminal)
 		(void)scols_table_set_termforce(table->scols, SCOLS_TERMFORCE_NEVER);

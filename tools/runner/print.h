@@ -28,9 +28,6 @@ bool print_is_json(const struct args *args);
 /* Two-space indent, members in the order they were set.  Borrows. */
 void print_json(const json_t *json);
 
-/* Whether standard output wants colours: a terminal, and NO_COLOR is not set. */
-bool print_has_colours(void);
-
 /* A table: heads ends with NULL.  Cells of the column `status` (-1: none) are coloured by what they
  * say.  A row has a cell for every head; NULL is shown as "-". */
 struct table;

@@ -22,8 +22,8 @@ static const char *const kind_names[] = {
 };
 #define KIND_COUNT (sizeof(kind_names) / sizeof(kind_names[0]))
 
-const char *
-param_kind_name(enum param_kind kind)
+static const char *
+kind_name(enum param_kind kind)
 {
 	return kind_names[kind];
 }
@@ -437,8 +437,8 @@ template_json(const struct template *t)
 
 		(void)json_array_append_new(params,
 			json_pack("{s:s, s:s, s:b, s:o, s:s}", "name", param->name, "type",
-				param_kind_name(param->kind), "required", param->is_required,
-				"default", literal_json(param->literal), "help", param->help));
+				kind_name(param->kind), "required", param->is_required, "default",
+				literal_json(param->literal), "help", param->help));
 	}
 	return json_pack("{s:s, s:s, s:o}", "name", t->name, "description", t->description,
 		"parameters", params);

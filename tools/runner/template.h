@@ -62,9 +62,6 @@ int template_set(struct template *t, const char *name, const char *value, struct
 /* Append the script with the values in place.  -EINVAL names a required one that is missing. */
 int template_fill(const struct template *t, struct sbuf *out, struct err *err) MUST_USE;
 
-/* "text", "url", ... */
-const char *param_kind_name(enum param_kind kind);
-
 /* {name, description, parameters: [{name, type, required, default, help}]}.  A reference for the
  * caller. */
 json_t *template_json(const struct template *t);

@@ -130,6 +130,22 @@ refused() {
 	done
 }
 
+@test "a hook add that is refused leaves the settings as they were, too" {
+	local flags=(--description new --enabled=false --priority 7 --event)
+	refused 2 "'Bad' is not an event type" sloth-runner hook add ok --script "$BATS_TEST_TMPDIR/ok.lua" "${flags[@]}" 'Bad Type'
+	sloth-runner hook add "$BATS_TEST_TMPDIR/ok.lua"
+	[ -z "$(cat "$MNT/ctl/hooks/ok/overrides")" ]
+	[ "$(cat "$MNT/ctl/hooks/ok/status")" = ok ]
+	echo "of before" >"$MNT/ctl/hooks/ok/description"
+	echo "a.b c.*" >"$MNT/ctl/hooks/ok/event"
+	cat "$MNT/ctl/hooks/ok/overrides" >"$BATS_TEST_TMPDIR/before"
+	refused 2 "'Bad' is not an event type" sloth-runner hook add ok --script "$BATS_TEST_TMPDIR/ok.lua" --force "${flags[@]}" 'd.e,Bad'
+	diff "$BATS_TEST_TMPDIR/before" "$MNT/ctl/hooks/ok/overrides"
+	sloth-runner hook add ok --script "$BATS_TEST_TMPDIR/ok.lua" --force "${flags[@]}" d.e,f.*
+	[ "$(cat "$MNT/ctl/hooks/ok/event" | xargs)" = "d.e f.*" ]
+	[ "$(cat "$MNT"/ctl/hooks/ok/{enabled,description,priority} | xargs)" = "0 new 7" ]
+}
+
 @test "what was cut off is said" {
 	sloth-runner hook add "$BATS_TEST_TMPDIR/ok.lua"
 	for i in 1 2 3; do sloth-runner events emit task.failed --id "n-$i" --wait; done

@@ -47,6 +47,19 @@ choose(const struct args *args, const char **ret_file, struct err *err)
 
 /* ---- putting it there ----------------------------------------------------------------------- */
 
+/* Flags that are files of ctl/hooks/<hook>/ too.  The event comes last: only then can the hook run.
+ */
+static const struct {
+	const char *name;
+	enum place place;
+} settings[] = {
+	{"enabled", PLACE_HOOK_ENABLED},
+	{"description", PLACE_HOOK_DESCRIPTION},
+	{"priority", PLACE_HOOK_PRIORITY},
+	{"event", PLACE_HOOK_EVENT},
+};
+#define SETTINGS (sizeof(settings) / sizeof(settings[0]))
+
 static int
 write_setting(const struct placing *p, enum place place, const char *value, struct err *err)
 {
@@ -56,29 +69,63 @@ write_setting(const struct placing *p, enum place place, const char *value, stru
 	return mount_write(&p->mount, path, text, strlen(text), err);
 }
 
-/* What was said by flags.  The event comes last: only then can the hook run. */
+/* What was said by flags. */
 static int
 write_settings(const struct args *args, const struct placing *p, struct err *err)
 {
-	const char *description = args_str(args, "description");
-	const char *event = args_str(args, "event");
-	const char *priority = args_str(args, "priority");
 	int result = 0;
 
-	if (args_has(args, "enabled"))
-		result = write_setting(
-			p, PLACE_HOOK_ENABLED, args_bool(args, "enabled") ? "1" : "0", err);
-	if (!result && description)
-		result = write_setting(p, PLACE_HOOK_DESCRIPTION, description, err);
-	if (!result && priority)
-		result = write_setting(p, PLACE_HOOK_PRIORITY, priority, err);
-	if (!result && event) {
-		AUTO(free) char *lines = mem_strdup(event);
+	for (size_t i = 0; i < SETTINGS && !result; i++)
+		if (args_has(args, settings[i].name))
+			result = write_setting(
+				p, settings[i].place, args_str(args, settings[i].name), err);
+	return result;
+}
 
-		for (char *c = lines; *c; c++)
-			*c = *c == ',' ? '\n' : *c;
-		result = write_setting(p, PLACE_HOOK_EVENT, lines, err);
+/* Returns owned: what the lines `name = value` say; "" (the script decides) when they do not. */
+static char *
+value_of(const char *lines, const char *name)
+{
+	size_t len = strlen(name);
+
+	for (const char *at = lines; at && *at; at = strchr(at, '\n'), at += at != NULL)
+		if (!strncmp(at, name, len) && !strncmp(at + len, " = ", 3))
+			return mem_strndup(at + len + 3, strcspn(at + len + 3, "\n"));
+	return mem_strdup("");
+}
+
+/* As it was before the flags: settings outlive the file, for who removes it may bring it back. */
+static void
+put_settings_back(const struct args *args, const struct placing *p, const char *before)
+{
+	for (size_t i = 0; i < SETTINGS; i++) {
+		AUTO(free) char *value = value_of(before, settings[i].name);
+		struct err err = {0};
+
+		if (args_has(args, settings[i].name) &&
+			write_setting(p, settings[i].place, value, &err) < 0)
+			(void)fprintf(
+				stderr, "%s stays as it is now: %s\n", settings[i].name, err.msg);
 	}
+}
+
+/* The flags, and whether the hook is in order with them. */
+static int
+apply(const struct args *args, const struct placing *p, const char *file, struct err *err)
+{
+	AUTO(free) char *path = mount_path(&p->mount, PLACE_HOOK_OVERRIDES, p->stack, p->name);
+	AUTO(sbuf) struct sbuf before = {0}, status = {0};
+	int result = mount_read(&p->mount, path, &before, err);
+
+	if (result)
+		return result;
+	result = write_settings(args, p, err);
+	if (!result)
+		result = placing_settle(p, &status, err);
+	if (!result)
+		result = placing_judge(sbuf_str(&status), file, err);
+	if (result)
+		put_settings_back(args, p, sbuf_str(&before));
 	return result;
 }
 
@@ -98,11 +145,7 @@ put(const struct args *args, const struct placing *p, const char *file, struct e
 	if (strncmp(sbuf_str(&status), "no event", 8))
 		result = placing_judge(sbuf_str(&status), file, err);
 	if (!result)
-		result = write_settings(args, p, err);
-	if (!result)
-		result = placing_settle(p, &status, err);
-	if (!result)
-		result = placing_judge(sbuf_str(&status), file, err);
+		result = apply(args, p, file, err);
 	if (result)
 		placing_take_back(p);
 	return result;

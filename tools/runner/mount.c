@@ -54,6 +54,7 @@ static const char *const paths[] = {
 	[PLACE_HOOK_EVENT] = "~/ctl/hooks/*/event",
 	[PLACE_HOOK_DESCRIPTION] = "~/ctl/hooks/*/description",
 	[PLACE_HOOK_PRIORITY] = "~/ctl/hooks/*/priority",
+	[PLACE_HOOK_OVERRIDES] = "~/ctl/hooks/*/overrides",
 	[PLACE_HOOK_LOG] = "~/ctl/hooks/*/log",
 	[PLACE_HOOK_TEST] = "~/ctl/hooks/*/test",
 	[PLACE_TEMPLATES] = "/templates/hooks",

@@ -12,8 +12,8 @@
  *	explain.c   why a hook did not match
  *	latency.c, hook_metrics.c  durations in buckets; figures for `metrics`
  *	gate.c      the counts of flood control: whether a hook runs now, later or not; with it
- *	            gate_judge.c, what the rules say; gate_state.c, gate_tally.c, what is counted;
- *	            gate_keys.c, for which keys; gate_show.c, the file `flood`
+ *	            gate_judge.c, _pairs, _rates, what the rules say; gate_state.c, _tally, what is
+ *	            counted; gate_keys.c, for which keys; gate_show.c, the file `flood`
  *	stats.c     counters, latency, the hook's log
  *	hook_nodes.c, version_nodes.c, hook_test.c, hook_wait.c  the files in the tree
  */

@@ -143,7 +143,9 @@ piece_apply(struct piece *p)
 	if (p->batch.code == 0 && p->at < p->len) {
 		intake_batch_fini(&p->batch);
 		talk_next(p->talk);
-	} else
+	} else if (p->batch.code < 0 && p->at == 0) /* the event was an earlier write's */
+		piece_refuse(p);
+	else
 		piece_end(p, (int)p->at, NULL);
 }
 

@@ -45,15 +45,17 @@ converse(const char *data, size_t len, size_t step, struct sbuf *out)
 	while (at < len) {
 		size_t n = len - at < step ? len - at : step;
 		size_t taken;
+		bool is_refused;
 
 		intake_read(&state, data + at, n, 1 + step % 4, &from, &batch);
-		assert(batch.taken <= n && (batch.taken > 0 || batch.code < 0));
+		assert(batch.taken <= n && (batch.taken > 0 || batch.count > 0 || batch.code < 0));
 		note_events(&batch, out);
 		taken = batch.taken;
-		if (taken > 0)
+		is_refused = batch.code < 0 && taken == 0;
+		if (taken > 0 || batch.count > 0)
 			intake_apply(&state, &batch);
 		intake_batch_fini(&batch);
-		if (taken == 0)
+		if (is_refused)
 			break;
 		at += taken;
 	}

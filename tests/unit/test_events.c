@@ -155,6 +155,22 @@ START_TEST(test_unfinished_record_of_a_killed_writer_is_reported)
 }
 END_TEST
 
+START_TEST(test_bad_record_behind_the_line_of_an_earlier_write)
+{
+	struct events_figures figures;
+	int code;
+	struct handle *h = open_path(&rig.t, "/events/emit", O_WRONLY, &code);
+
+	ck_assert_int_eq(write_at(&rig.t, h, "a.b n=1", 0), 7);
+	ck_assert_int_eq(write_at(&rig.t, h, "\n{bad}\n", 7), -EINVAL);
+	ck_assert_msg(strstr(rig.text, "line 2, column 4"), "%s", rig.text);
+	events_figures(rig.events, &figures);
+	ck_assert_uint_eq(figures.accepted, 1);
+	ck_assert_uint_eq(figures.refused, 1);
+	tree_release(h);
+}
+END_TEST
+
 START_TEST(test_unfinished_line_of_a_writer_that_is_gone_is_taken)
 {
 	struct events_figures figures;
@@ -540,6 +556,7 @@ main(void)
 	tcase_add_test(tc, test_known_id_is_told_again_and_stored_once);
 	tcase_add_test(tc, test_refusals_name_the_place);
 	tcase_add_test(tc, test_unfinished_record_of_a_killed_writer_is_reported);
+	tcase_add_test(tc, test_bad_record_behind_the_line_of_an_earlier_write);
 	tcase_add_test(tc, test_unfinished_line_of_a_writer_that_is_gone_is_taken);
 	tcase_add_test(tc, test_stopping_refuses);
 	tcase_add_test(tc, test_sixteen_writers_at_once);

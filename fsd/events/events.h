@@ -1,5 +1,5 @@
 /* Events: what other rooms may call.  intake.c parses and accepts, dispatcher.c moves events to
- * their final state, feed.c tells streams, waiters and the log; event_nodes.c shows them in the
+ * their final state, feed.c tells streams, waiters and the log; node_*.c show them in the
  * tree. All on the core thread.
  */
 #ifndef SLOTH_EVENTS_EVENTS_H

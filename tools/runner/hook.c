@@ -187,7 +187,7 @@ int
 hook_read(const struct mount *mount, const char *text, json_t **ret_hook, struct err *err)
 {
 	AUTO(json) json_t *hooks = NULL;
-	json_t *hook;
+	json_t *hook = NULL;
 	int result = hooks_read(mount, &hooks, err);
 
 	if (!result)

@@ -99,11 +99,12 @@ piece_end(struct piece *p, int code, const struct err *err)
 		talk_free(talk);
 }
 
-/* What came before is durable: its writer is told how far that goes, and hears why when it sends
- * the rest. */
+/* What was read last is as if it had not been.  When parts before it are durable the writer is told
+ * how far they go, and hears why when it sends the rest. */
 static void
 piece_fail(struct piece *p, int code, const struct err *err)
 {
+	intake_undo(&p->talk->state, &p->batch);
 	if (p->at > 0)
 		piece_end(p, (int)p->at, NULL);
 	else
@@ -119,11 +120,6 @@ piece_refuse(struct piece *p)
 {
 	struct events_figures *figures = &p->talk->events->figures;
 
-	if (p->at > 0) {
-		intake_undo(&p->talk->state, &p->batch);
-		piece_fail(p, 0, NULL);
-		return;
-	}
 	if (p->is_flush && p->req && p->talk->state.scan.kind == SCAN_OBJECT) {
 		piece_end(p, p->batch.code, NULL);
 		return;
@@ -173,7 +169,6 @@ on_committed(void *arg, int code, const struct err *err)
 	struct piece *p = arg;
 
 	if (code < 0) {
-		intake_undo(&p->talk->state, &p->batch);
 		piece_fail(p, code, err);
 		return;
 	}
@@ -223,20 +218,23 @@ piece_accept(struct lane_job *job)
 	int code;
 
 	if (p->batch.count == 0) {
-		if (p->batch.code < 0)
+		if (p->batch.code < 0 && p->at == 0)
 			piece_refuse(p);
 		else
 			piece_apply(p);
 		return;
 	}
 	if (events->is_stopping) {
-		intake_undo(&p->talk->state, &p->batch);
 		piece_fail(p,
 			err_set(&err, ESHUTDOWN, "the master is stopping: send it again later"),
 			&err);
 		return;
 	}
 	code = set_causes(p);
+	if (code < 0 && p->at > 0) {
+		piece_fail(p, code, NULL);
+		return;
+	}
 	if (code < 0) {
 		p->batch.code = code;
 		piece_refuse(p);

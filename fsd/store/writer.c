@@ -259,7 +259,7 @@ take_group(struct writer *w, struct lane_jobs *jobs, struct lane_jobs *group)
 {
 	struct lane_job *first;
 	size_t count = 0, bytes = 0, bytes_max = writer_is_shared(w) ? SHARED_BYTES : GROUP_BYTES;
-	bool has_intake = false;
+	bool has_intake = false, has_single = false;
 
 	while ((first = STAILQ_FIRST(jobs))) {
 		struct store_job *job = (struct store_job *)first;
@@ -271,9 +271,10 @@ take_group(struct writer *w, struct lane_jobs *jobs, struct lane_jobs *group)
 		count++;
 		bytes += job->cost_bytes;
 		has_intake |= job->is_intake;
-		if (job->is_intake && job->cost_bytes <= SINGLE_BYTES)
-			w->single_ns = clock_mono_ns();
+		has_single |= job->is_intake && job->cost_bytes <= SINGLE_BYTES;
 	}
+	if (has_single)
+		w->single_ns = clock_mono_ns();
 	return has_intake;
 }
 

@@ -1,6 +1,6 @@
-/* Inside the FUSE door.  fuse.c: the session's life; fuse_ops.c: one function per FUSE operation;
- * fuse_request.c: from a request to its one answer; fuse_nodes.c: what the kernel knows;
- * fuse_notify.c: talking back; fuse_late.c: what inotify is told later.
+/* Inside the FUSE door.  fuse.c: the session's life; fuse_ops.c, fuse_handles.c: one function per
+ * FUSE operation; fuse_request.c: from a request to its one answer; fuse_nodes.c: what the kernel
+ * knows; fuse_notify.c: talking back; fuse_late.c: what inotify is told later.
  */
 #ifndef SLOTH_DOORS_FUSE_DOOR_H
 #define SLOTH_DOORS_FUSE_DOOR_H
@@ -106,6 +106,8 @@ struct fnode *fnode_find(struct fuse_door *door, struct node *node);
 
 /* ---- fuse_request.c ------------------------------------------------------------------------- */
 
+/* The door of a request that came, which is counted.  Borrowed. */
+struct fuse_door *fuse_door_of(fuse_req_t req);
 /* A request on the node; node ids and caller are filled in. */
 struct frequest *frequest_new(
 	struct fuse_door *door, fuse_req_t req, enum tree_op op, fuse_ino_t ino);
@@ -134,10 +136,31 @@ void answer_attr(struct frequest *r, int result);
 /* The last parked request was answered. */
 void fuse_door_none_parked(struct fuse_door *door);
 
-/* ---- fuse_ops.c ----------------------------------------------------------------------------- */
+/* ---- fuse_handles.c ------------------------------------------------------------------------- */
 
+/* The handle the kernel means.  Borrowed. */
+struct fhandle *fhandle_of(const struct fuse_file_info *fi);
+/* The kernel's view of a new handle, set in r->fi; the door's until fhandle_free.  Takes:
+ * r->t.handle. */
+struct fhandle *fhandle_new(struct frequest *r, struct node *node);
 /* Close what the kernel released, or never got. */
 void fhandle_free(struct fhandle *fh);
+
+/* As struct fuse_lowlevel_ops has them.  Each answers its request, now or later. */
+void fop_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi);
+void fop_opendir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi);
+void fop_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off, struct fuse_file_info *fi);
+void fop_write(fuse_req_t req, fuse_ino_t ino, const char *buf, size_t size, off_t off,
+	struct fuse_file_info *fi);
+void fop_flush(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi);
+void fop_fsync(fuse_req_t req, fuse_ino_t ino, int datasync, struct fuse_file_info *fi);
+void fop_fsyncdir(fuse_req_t req, fuse_ino_t ino, int datasync, struct fuse_file_info *fi);
+void fop_release(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi);
+void fop_readdir(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off, struct fuse_file_info *fi);
+void fop_poll(
+	fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi, struct fuse_pollhandle *ph);
+
+/* ---- fuse_ops.c ----------------------------------------------------------------------------- */
 
 extern const struct fuse_lowlevel_ops fuse_door_ops;
 

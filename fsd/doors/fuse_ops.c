@@ -2,45 +2,19 @@
  * answered.  What is not here is answered ENOSYS by libfuse once and never asked again: extended
  * attributes, access (default_permissions), locks (the kernel keeps them itself).
  *
- * Rules that live here: names over 255 bytes are refused; only source files use the page cache, all
- * else is direct_io with its exact size; streams cannot seek and honour O_NONBLOCK; statfs touches
- * nothing that could be slow; requests of our own thread there are answered by fuse_notify.c.
+ * Here are the table, names and attributes; open files are in fuse_handles.c.  Rules that live
+ * here: names over 255 bytes are refused; statfs touches nothing that could be slow; requests of
+ * our own thread there are answered by fuse_notify.c.
  */
-#include "base/auto.h"
 #include "base/mem.h"
 #include "fsd/doors/fuse_door.h"
 
-#include <assert.h>
-#include <dirent.h>
-#include <fcntl.h>
+#include <limits.h>
 #include <linux/fuse.h>
-#include <poll.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/statvfs.h>
 #include <time.h>
 
 #define WRITE_MAX (128 * 1024)
-
-/* Where the reading goes on after "." and "..", which the tree does not list.  Its own cookies may
- * be any number from 0 to INT64_MAX, as those of a real directory are. */
-#define AFTER_DOT     (INT64_MIN + 1)
-#define AFTER_DOT_DOT (INT64_MIN + 2)
-
-static struct fuse_door *
-door_of(fuse_req_t req)
-{
-	struct fuse_door *door = fuse_req_userdata(req);
-
-	door->requests++;
-	return door;
-}
-
-static struct fhandle *
-fhandle_of(const struct fuse_file_info *fi)
-{
-	return (struct fhandle *)(uintptr_t)fi->fh;
-}
 
 static void
 set_want(struct fuse_conn_info *conn, unsigned cap, bool is_wanted)
@@ -96,7 +70,7 @@ submit_change(struct frequest *r, void (*answer)(struct frequest *r, int result)
 static void
 op_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
 {
-	struct frequest *r = named(door_of(req), req, TREE_LOOKUP, parent, name);
+	struct frequest *r = named(fuse_door_of(req), req, TREE_LOOKUP, parent, name);
 
 	if (r)
 		frequest_submit(r, answer_entry);
@@ -124,7 +98,7 @@ op_forget_multi(fuse_req_t req, size_t count, struct fuse_forget_data *forgets)
 static void
 op_mkdir(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode)
 {
-	struct frequest *r = named(door_of(req), req, TREE_MKDIR, parent, name);
+	struct frequest *r = named(fuse_door_of(req), req, TREE_MKDIR, parent, name);
 
 	if (!r)
 		return;
@@ -135,7 +109,7 @@ op_mkdir(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode)
 static void
 op_symlink(fuse_req_t req, const char *target, fuse_ino_t parent, const char *name)
 {
-	struct frequest *r = named(door_of(req), req, TREE_SYMLINK, parent, name);
+	struct frequest *r = named(fuse_door_of(req), req, TREE_SYMLINK, parent, name);
 
 	if (!r)
 		return;
@@ -147,7 +121,7 @@ op_symlink(fuse_req_t req, const char *target, fuse_ino_t parent, const char *na
 static void
 op_unlink(fuse_req_t req, fuse_ino_t parent, const char *name)
 {
-	struct frequest *r = named(door_of(req), req, TREE_UNLINK, parent, name);
+	struct frequest *r = named(fuse_door_of(req), req, TREE_UNLINK, parent, name);
 
 	if (r)
 		submit_change(r, answer_done);
@@ -156,7 +130,7 @@ op_unlink(fuse_req_t req, fuse_ino_t parent, const char *name)
 static void
 op_rmdir(fuse_req_t req, fuse_ino_t parent, const char *name)
 {
-	struct frequest *r = named(door_of(req), req, TREE_RMDIR, parent, name);
+	struct frequest *r = named(fuse_door_of(req), req, TREE_RMDIR, parent, name);
 
 	if (r)
 		submit_change(r, answer_done);
@@ -166,7 +140,7 @@ static void
 op_rename(fuse_req_t req, fuse_ino_t parent, const char *name, fuse_ino_t new_parent,
 	const char *new_name, unsigned flags)
 {
-	struct fuse_door *door = door_of(req);
+	struct fuse_door *door = fuse_door_of(req);
 	struct frequest *r = named(door, req, TREE_RENAME, parent, name);
 
 	if (!r)
@@ -182,13 +156,13 @@ static void
 op_link(fuse_req_t req, fuse_ino_t ino, fuse_ino_t new_parent, const char *new_name)
 {
 	(void)ino, (void)new_parent, (void)new_name;
-	freply_err(door_of(req), req, EPERM); /* tools then rename or copy */
+	freply_err(fuse_door_of(req), req, EPERM); /* tools then rename or copy */
 }
 
 static void
 op_mknod(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode, dev_t dev)
 {
-	struct fuse_door *door = door_of(req);
+	struct fuse_door *door = fuse_door_of(req);
 
 	(void)mode, (void)dev;
 	if (!fnotify_answers(door, req, TREE_CREATE, parent, name))
@@ -206,7 +180,7 @@ answer_link(struct frequest *r, int result)
 static void
 op_readlink(fuse_req_t req, fuse_ino_t ino)
 {
-	struct frequest *r = frequest_new(door_of(req), req, TREE_READLINK, ino);
+	struct frequest *r = frequest_new(fuse_door_of(req), req, TREE_READLINK, ino);
 
 	if (r)
 		frequest_submit(r, answer_link);
@@ -217,7 +191,7 @@ op_readlink(fuse_req_t req, fuse_ino_t ino)
 static void
 op_getattr(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 {
-	struct frequest *r = frequest_new(door_of(req), req, TREE_GETATTR, ino);
+	struct frequest *r = frequest_new(fuse_door_of(req), req, TREE_GETATTR, ino);
 
 	if (!r)
 		return;
@@ -251,7 +225,7 @@ set_bits(int to_set)
 static void
 op_setattr(fuse_req_t req, fuse_ino_t ino, struct stat *attr, int to_set, struct fuse_file_info *fi)
 {
-	struct fuse_door *door = door_of(req);
+	struct fuse_door *door = fuse_door_of(req);
 	struct frequest *r;
 
 	if (fnotify_answers(door, req, TREE_SETATTR, ino, NULL))
@@ -267,69 +241,6 @@ op_setattr(fuse_req_t req, fuse_ino_t ino, struct stat *attr, int to_set, struct
 	if (to_set & FUSE_SET_ATTR_MTIME_NOW)
 		(void)clock_gettime(CLOCK_REALTIME, &r->t.attr.st_mtim);
 	submit_change(r, answer_attr);
-}
-
-/* ---- open files ----------------------------------------------------------------------------- */
-
-/* The kernel's view of a new handle.  Takes: r->t.handle. */
-static struct fhandle *
-fhandle_new(struct frequest *r, struct node *node)
-{
-	struct fhandle *fh = NEW(struct fhandle);
-
-	fh->door = r->door;
-	fh->handle = r->t.handle;
-	r->t.handle = NULL;
-	LIST_INSERT_HEAD(&fh->door->handles, fh, link);
-	r->fi.fh = (uint64_t)(uintptr_t)fh;
-	r->fi.direct_io = !node_is_source(node);
-	r->fi.nonseekable = handle_is_stream(fh->handle);
-	return fh;
-}
-
-void
-fhandle_free(struct fhandle *fh)
-{
-	if (fh->poll)
-		fuse_pollhandle_destroy(fh->poll);
-	LIST_REMOVE(fh, link);
-	tree_release(fh->handle);
-	free(fh);
-}
-
-static void
-answer_open(struct frequest *r, int result)
-{
-	struct fhandle *fh = fhandle_new(r, r->t.node);
-
-	(void)result;
-	r->door->replies++;
-	if (fuse_reply_open(r->req, &r->fi) < 0) /* interrupted: no RELEASE will come */
-		fhandle_free(fh);
-}
-
-static void
-open_any(fuse_req_t req, enum tree_op op, fuse_ino_t ino, const struct fuse_file_info *fi)
-{
-	struct frequest *r = frequest_new(door_of(req), req, op, ino);
-
-	if (!r)
-		return;
-	r->fi = *fi;
-	r->t.flags = fi->flags;
-	frequest_submit(r, answer_open);
-}
-
-static void
-op_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
-{
-	open_any(req, TREE_OPEN, ino, fi);
-}
-
-static void
-op_opendir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
-{
-	open_any(req, TREE_OPENDIR, ino, fi);
 }
 
 static void
@@ -351,7 +262,7 @@ static void
 op_create(
 	fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode, struct fuse_file_info *fi)
 {
-	struct frequest *r = named(door_of(req), req, TREE_CREATE, parent, name);
+	struct frequest *r = named(fuse_door_of(req), req, TREE_CREATE, parent, name);
 
 	if (!r)
 		return;
@@ -359,155 +270,6 @@ op_create(
 	r->t.flags = fi->flags;
 	r->t.mode = mode;
 	submit_change(r, answer_create);
-}
-
-/* A request on an open file. */
-static struct frequest *
-on_handle(fuse_req_t req, enum tree_op op, fuse_ino_t ino, const struct fuse_file_info *fi)
-{
-	struct frequest *r = frequest_new(door_of(req), req, op, ino);
-
-	if (r)
-		r->t.handle = fhandle_of(fi)->handle;
-	return r;
-}
-
-static void
-answer_read(struct frequest *r, int result)
-{
-	(void)result;
-	r->door->replies++;
-	(void)fuse_reply_buf(r->req, r->t.out.data, r->t.out.len);
-}
-
-static void
-op_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off, struct fuse_file_info *fi)
-{
-	struct handle *handle = fhandle_of(fi)->handle;
-	struct frequest *r;
-
-	if ((fi->flags & O_NONBLOCK) && handle_is_stream(handle) &&
-		!(handle_poll(handle) & POLLIN)) {
-		freply_err(door_of(req), req, EAGAIN);
-		return;
-	}
-	r = on_handle(req, TREE_READ, ino, fi);
-	if (!r)
-		return;
-	r->t.size = size;
-	r->t.off = off;
-	frequest_submit(r, answer_read);
-}
-
-static void
-answer_write(struct frequest *r, int result)
-{
-	r->door->replies++;
-	(void)fuse_reply_write(r->req, (size_t)result);
-}
-
-static void
-op_write(fuse_req_t req, fuse_ino_t ino, const char *buf, size_t size, off_t off,
-	struct fuse_file_info *fi)
-{
-	struct frequest *r = on_handle(req, TREE_WRITE, ino, fi);
-
-	if (!r)
-		return;
-	r->data = mem_realloc(NULL, size);
-	memcpy(r->data, buf, size);
-	r->t.data = r->data;
-	r->t.size = size;
-	r->t.off = off;
-	frequest_submit(r, answer_write);
-}
-
-static void
-op_flush(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
-{
-	struct frequest *r = on_handle(req, TREE_FLUSH, ino, fi);
-
-	if (r)
-		frequest_submit(r, answer_done);
-}
-
-static void
-op_fsync(fuse_req_t req, fuse_ino_t ino, int datasync, struct fuse_file_info *fi)
-{
-	struct frequest *r = on_handle(req, TREE_FSYNC, ino, fi);
-
-	(void)datasync;
-	if (r)
-		frequest_submit(r, answer_done);
-}
-
-static void
-op_fsyncdir(fuse_req_t req, fuse_ino_t ino, int datasync, struct fuse_file_info *fi)
-{
-	(void)ino, (void)datasync, (void)fi;
-	freply_err(door_of(req), req, 0); /* names are on disk when their operation was answered */
-}
-
-static void
-op_release(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
-{
-	(void)ino;
-	fhandle_free(fhandle_of(fi));
-	freply_err(door_of(req), req, 0);
-}
-
-/* ---- directories ---------------------------------------------------------------------------- */
-
-/* Add an entry while it fits. */
-static bool
-add_entry(struct frequest *r, const char *name, ino_t ino, unsigned char type, off_t offset)
-{
-	struct stat st = {.st_ino = ino, .st_mode = DTTOIF((mode_t)type)};
-	size_t room = r->t.size - r->entries.len;
-	size_t need =
-		fuse_add_direntry(r->req, sbuf_room(&r->entries, room), room, name, &st, offset);
-
-	if (need > room)
-		return false;
-	r->entries.len += need;
-	return true;
-}
-
-static bool
-on_entry(void *arg, const char *name, uint64_t ino, unsigned char type, uint64_t cookie)
-{
-	return add_entry(arg, name, ino, type, (off_t)cookie);
-}
-
-static void
-answer_entries(struct frequest *r, int result)
-{
-	(void)result;
-	r->door->replies++;
-	(void)fuse_reply_buf(r->req, r->entries.data, r->entries.len);
-}
-
-static void
-op_readdir(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off, struct fuse_file_info *fi)
-{
-	struct frequest *r = on_handle(req, TREE_READDIR, ino, fi);
-	ino_t self;
-
-	if (!r)
-		return;
-	self = node_ino(r->t.node);
-	r->t.size = size;
-	r->t.entry = on_entry;
-	r->t.arg = r;
-	if ((off == 0 && !add_entry(r, ".", self, DT_DIR, AFTER_DOT)) ||
-		((off == 0 || off == AFTER_DOT) &&
-			!add_entry(r, "..", self, DT_DIR, AFTER_DOT_DOT))) {
-		answer_entries(r, 0);
-		frequest_drop(r);
-		return;
-	}
-	r->t.off = off > 0 ? off : 0;
-	frequest_submit(r, answer_entries);
 }
 
 /* ---- the rest ------------------------------------------------------------------------------- */
@@ -520,35 +282,8 @@ op_statfs(fuse_req_t req, fuse_ino_t ino)
 		.f_bsize = 4096, .f_frsize = 4096, .f_namemax = NAME_MAX};
 
 	(void)ino;
-	door_of(req)->replies++;
+	fuse_door_of(req)->replies++;
 	(void)fuse_reply_statfs(req, &figures);
-}
-
-static void
-on_readable(void *arg)
-{
-	struct fhandle *fh = arg;
-
-	if (fh->poll)
-		fnotify_poll(fh->door, TAKE(fh->poll));
-}
-
-static void
-op_poll(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi, struct fuse_pollhandle *ph)
-{
-	struct fuse_door *door = door_of(req);
-	struct fhandle *fh = fhandle_of(fi);
-	unsigned events = handle_poll(fh->handle);
-
-	(void)ino;
-	if (ph) {
-		if (fh->poll)
-			fuse_pollhandle_destroy(fh->poll);
-		fh->poll = ph;
-		handle_on_ready(fh->handle, on_readable, fh);
-	}
-	door->replies++;
-	(void)fuse_reply_poll(req, events);
 }
 
 const struct fuse_lowlevel_ops fuse_door_ops = {
@@ -566,17 +301,17 @@ const struct fuse_lowlevel_ops fuse_door_ops = {
 	.symlink = op_symlink,
 	.rename = op_rename,
 	.link = op_link,
-	.open = op_open,
-	.read = op_read,
-	.write = op_write,
-	.flush = op_flush,
-	.release = op_release,
-	.fsync = op_fsync,
-	.opendir = op_opendir,
-	.readdir = op_readdir,
-	.releasedir = op_release,
-	.fsyncdir = op_fsyncdir,
+	.open = fop_open,
+	.read = fop_read,
+	.write = fop_write,
+	.flush = fop_flush,
+	.release = fop_release,
+	.fsync = fop_fsync,
+	.opendir = fop_opendir,
+	.readdir = fop_readdir,
+	.releasedir = fop_release,
+	.fsyncdir = fop_fsyncdir,
 	.statfs = op_statfs,
 	.create = op_create,
-	.poll = op_poll,
+	.poll = fop_poll,
 };

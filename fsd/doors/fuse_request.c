@@ -35,6 +35,15 @@ caller_in_group(const struct tree_cred *cred, gid_t gid)
 	return false;
 }
 
+struct fuse_door *
+fuse_door_of(fuse_req_t req)
+{
+	struct fuse_door *door = fuse_req_userdata(req);
+
+	door->requests++;
+	return door;
+}
+
 struct frequest *
 frequest_new(struct fuse_door *door, fuse_req_t req, enum tree_op op, fuse_ino_t ino)
 {

@@ -155,7 +155,10 @@ stack_rmdir(struct node *dir, const char *name, struct treq *req, struct err *er
 	if (!stack)
 		return err_set(err, ENOENT, "there is no stack '%s'", name);
 	if (stacks->opt.has_unfinished(stacks->opt.arg, name))
-		return err_set(err, ENOTEMPTY, "stack '%s' has events that are not finished", name);
+		return err_set(err, ENOTEMPTY,
+			"stack '%s' has events that are not finished, or it is not known yet that "
+			"it has none",
+			name);
 	code = hooks_remove_stack(stacks->opt.hooks, name, err);
 	if (code < 0)
 		return code;

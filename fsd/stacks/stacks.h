@@ -18,7 +18,7 @@ struct stacks_options {
 	struct hooks *hooks;
 	struct lane *files;
 	const char *state_dir;
-	/* Whether an event of the stack is not final yet: then it is not removed. */
+	/* Whether an event of the stack may not be final yet: then it is not removed. */
 	bool (*has_unfinished)(void *arg, const char *stack);
 	void *arg;
 };
